@@ -1,0 +1,1 @@
+"""Statistics over one tidy table of trials. Never imports Django."""
