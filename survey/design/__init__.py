@@ -1,12 +1,14 @@
 """PURE. A frozen study design + a seed -> the list of planned trials."""
 
+from survey.design.planning import choose_condition, plan_trials, shortage
+from survey.design.selection import exposure_units
+from survey.design.serial import canonical_json, design_hash, from_canonical, from_dict, to_dict
 from survey.design.study import (
     AnalysisPlan,
     Block,
     BlockText,
     Choice,
     Condition,
-    ExclusionRule,
     PlannedTrial,
     Question,
     Stimulus,
@@ -22,13 +24,21 @@ __all__ = [
     "Choice",
     "Condition",
     "DesignError",
-    "ExclusionRule",
     "Fault",
     "PlannedTrial",
     "Question",
     "Stimulus",
     "Study",
     "StudyText",
+    "canonical_json",
+    "choose_condition",
+    "design_hash",
+    "exposure_units",
     "faults",
+    "from_canonical",
+    "from_dict",
+    "plan_trials",
+    "shortage",
+    "to_dict",
     "validate",
 ]

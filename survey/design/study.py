@@ -59,7 +59,8 @@ class StudyText(TypedDict, total=False):
 class BlockText(TypedDict, total=False):
     """The words of a block in one language; the instructions are Markdown.
 
-    `low`, `high` and `labels` belong to the scale of rate_single, `reasons` names each code.
+    `low`, `high` and `labels` belong to the scale of rate_single; `reasons` maps a code to its
+    words.
     """
 
     instructions: str
@@ -67,9 +68,7 @@ class BlockText(TypedDict, total=False):
     hint: str
     low: str
     high: str
-    labels: tuple[str, ...]
-    confidence_prompt: str
-    confidence_labels: tuple[str, ...]
+    labels: list[str]
     reasons: dict[str, str]
 
 
@@ -139,14 +138,6 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class ExclusionRule:
-    """A named rule of the analysis with its parameters."""
-
-    name: str
-    parameters: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class AnalysisPlan:
     """What is claimed beforehand; a claim may carry a contrast after a colon."""
 
@@ -158,7 +149,10 @@ class AnalysisPlan:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything that is frozen when a study goes live."""
+    """Everything that is frozen when a study goes live.
+
+    `exclusion_rules` maps the name of a rule of the analysis to its parameters.
+    """
 
     slug: str
     languages: tuple[str, ...]
@@ -174,8 +168,8 @@ class Study:
     display_height: int = 768
     display_fit: str = "pad"
     allow_small_screens: bool = True
-    exclusion_rules: tuple[ExclusionRule, ...] = ()
-    analysis_plan: AnalysisPlan = AnalysisPlan()
+    exclusion_rules: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    analysis_plan: AnalysisPlan = field(default_factory=AnalysisPlan)
 
 
 @dataclass(frozen=True, slots=True)

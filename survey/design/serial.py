@@ -1,0 +1,177 @@
+"""A design as plain data and back, and the hash under which it is frozen."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from survey.design.study import Stimulus, Study
+from survey.design.validation import DesignError, Fault
+
+FORMAT = 1
+Place = tuple[str | int, ...]
+Report = Callable[[Place, object, str], None]
+
+
+def to_dict(study: Study) -> dict[str, Any]:
+    """The study as dicts, lists, strings, numbers and booleans, every field included."""
+    data: dict[str, Any] = _plain(study, Study)
+    return data
+
+
+def from_dict(data: Mapping[str, Any]) -> Study:
+    """The study that `to_dict` describes. Raises DesignError on unknown, missing or wrong members.
+
+    Only the form is checked here; `validate` checks whether the design makes sense.
+    """
+    faults: list[Fault] = []
+    study = read(data, lambda place, found, allowed: faults.append(fault_at(place, found, allowed)))
+    if study is None:
+        raise DesignError(faults)
+    return study
+
+
+def read(data: Mapping[str, Any], report: Report) -> Study | None:
+    """The study in `data`, or None after each fault of its form went to `report`."""
+    count = 0
+
+    def counted(place: Place, found: object, allowed: str) -> None:
+        nonlocal count
+        count += 1
+        report(place, found, allowed)
+
+    study = _read(Study, data, (), counted)
+    return study if count == 0 else None
+
+
+def canonical_json(
+    study: Study, stimuli: Sequence[Stimulus], digests: Mapping[str, str] | None = None
+) -> str:
+    """The frozen design: its one spelling, stimuli and (by id) their SHA-256 included."""
+    content = {
+        "format": FORMAT,
+        "study": to_dict(study),
+        "stimuli": [
+            {**_plain(stimulus, Stimulus), "sha256": (digests or {}).get(stimulus.id, "")}
+            for stimulus in sorted(stimuli, key=lambda stimulus: stimulus.id)
+        ],
+    }
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def design_hash(
+    study: Study, stimuli: Sequence[Stimulus], digests: Mapping[str, str] | None = None
+) -> str:
+    """The SHA-256 of the canonical JSON, in hexadecimal."""
+    return hashlib.sha256(canonical_json(study, stimuli, digests).encode()).hexdigest()
+
+
+def from_canonical(text: str) -> tuple[Study, list[Stimulus]]:
+    """The study and the stimuli of a frozen design."""
+    content = json.loads(text)
+    stimuli = [
+        Stimulus(**{name: value for name, value in member.items() if name != "sha256"})
+        for member in content["stimuli"]
+    ]
+    return from_dict(content["study"]), stimuli
+
+
+def fault_at(place: Place, found: object, allowed: str) -> Fault:
+    """A fault whose place is spelled as in `blocks[1].trials`."""
+    return Fault(spelled(place), found, allowed)
+
+
+def spelled(place: Place) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return text.removeprefix(".")
+
+
+def _plain(value: Any, kind: Any) -> Any:
+    """`value`, of the declared type `kind`, without tuples and dataclasses; 1 becomes 1.0."""
+    if dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return {name: _plain(getattr(value, name), hint) for name, hint in hints.items()}
+    if get_origin(kind) is tuple:
+        return [_plain(member, get_args(kind)[0]) for member in value]
+    if get_origin(kind) is dict:
+        return {name: _plain(member, get_args(kind)[1]) for name, member in value.items()}
+    if is_typeddict(kind):
+        return dict(value)
+    is_float = kind is float or float in get_args(kind)
+    return float(value) if is_float and type(value) is int else value
+
+
+def _read(kind: Any, value: Any, place: Place, report: Report) -> Any:
+    """`value` as the declared type `kind`; each misfit goes to `report`."""
+    if dataclasses.is_dataclass(kind) or is_typeddict(kind):
+        return _read_record(kind, value, place, report)
+    if get_origin(kind) is dict:
+        return _read_table(get_args(kind)[1], value, place, report)
+    if get_origin(kind) in (tuple, list):
+        return _read_list(kind, value, place, report)
+    return _read_scalar(kind, value, place, report)
+
+
+def _read_record(kind: Any, value: Any, place: Place, report: Report) -> Any:
+    hints = get_type_hints(kind)
+    if not isinstance(value, Mapping):
+        return report(place, value, "a table")
+    for name in value:
+        if name not in hints:
+            report((*place, name), name, _suggestion(name, list(hints)))
+    members = {
+        name: _read(hints[name], value[name], (*place, name), report)
+        for name in hints
+        if name in value
+    }
+    missing = [name for name in _required(kind) if name not in members]
+    for name in missing:
+        report((*place, name), None, "this must be given")
+    return None if missing else kind(**members)
+
+
+def _required(kind: Any) -> list[str]:
+    if is_typeddict(kind):
+        return []
+    return [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"a known name; did you mean {close[0]}?"
+    return "a known name: " + ", ".join(known)
+
+
+def _read_table(kind: Any, value: Any, place: Place, report: Report) -> Any:
+    if not isinstance(value, Mapping):
+        return report(place, value, "a table")
+    return {name: _read(kind, value[name], (*place, name), report) for name in value}
+
+
+def _read_list(kind: Any, value: Any, place: Place, report: Report) -> Any:
+    if not isinstance(value, list | tuple):
+        return report(place, value, "a list in square brackets")
+    member = get_args(kind)[0]
+    read = [_read(member, item, (*place, i), report) for i, item in enumerate(value)]
+    return tuple(read) if get_origin(kind) is tuple else read
+
+
+NAMES = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _read_scalar(kind: Any, value: Any, place: Place, report: Report) -> Any:
+    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    if type(value) is int and float in kinds:
+        return float(value)
+    if type(value) not in kinds or value != value or value in (float("inf"), float("-inf")):
+        allowed = " or ".join(NAMES[each] for each in kinds if each in NAMES)
+        return report(place, value, allowed)
+    return value
