@@ -1,0 +1,128 @@
+"""What the browser gets of a trial: everything that it needs to show, and nothing of the truth."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from survey import design, flow, markup, studies
+from survey.models import Participant, Stimulus, Trial
+
+PROMPTS = {
+    "detect_pair": gettext_lazy("Which one was made or changed by an AI?"),
+    "prefer_pair": gettext_lazy("Which picture do you like more?"),
+    "detect_single": gettext_lazy("Photograph or AI?"),
+    "rate_single": gettext_lazy("How do you rate this picture?"),
+}
+
+#: How sure somebody is, from one end to the other; a block may bring its own words.
+GUESSING, CERTAIN = (
+    pgettext_lazy("confidence", "Guessing"),
+    pgettext_lazy("confidence", "Certain"),
+)
+
+
+def state(participant: Participant, urls: dict[str, str]) -> dict[str, Any]:
+    """Where the participant stands, and the next trials if there are any."""
+    step = flow.step_of(participant)
+    total = participant.trials.count()
+    done = participant.trials.filter(answer__isnull=False).count()
+    if step != flow.Step.TRIALS:
+        return {"step": step, "url": urls.get(step, ""), "done": done, "total": total}
+    ahead = flow.next_trials(participant)
+    return {
+        "step": step,
+        "url": "",
+        "done": done,
+        "total": total,
+        "block": _block(participant, ahead[0]),
+        "trials": [_trial(trial) for trial in ahead],
+    }
+
+
+def _block(participant: Participant, trial: Trial) -> dict[str, Any]:
+    block = studies.block_of(trial)
+    texts: dict[str, Any] = dict(block.texts.get(participant.language, {}))
+    reasons = texts.get("reasons", {})
+    in_block = participant.trials.filter(block=trial.block)
+    return {
+        "number": trial.block,
+        "task": block.task,
+        "started": in_block.filter(answer__isnull=False).exists(),
+        "instructions": markup.render(texts.get("instructions", "")),
+        "prompt": texts.get("prompt") or PROMPTS[block.task],
+        "hint": texts.get("hint", ""),
+        "ties": block.ties,
+        "scale": _scale(block, texts),
+        "confidence": _confidence(block, texts),
+        "reasons": [{"code": code, "label": reasons.get(code, code)} for code in block.reasons],
+        "practice": in_block.filter(kind="practice", answer__isnull=True).count(),
+    }
+
+
+def _scale(block: design.Block, texts: dict[str, Any]) -> dict[str, Any] | None:
+    if not block.scale_steps:
+        return None
+    return {
+        "steps": block.scale_steps,
+        "labels": list(texts.get("labels", ())),
+        "low": texts.get("low", ""),
+        "high": texts.get("high", ""),
+    }
+
+
+def _confidence(block: design.Block, texts: dict[str, Any]) -> dict[str, Any] | None:
+    steps = block.confidence_steps
+    if not steps:
+        return None
+    prompt = texts.get("confidence_prompt") or _("How sure are you?")
+    labels = list(texts.get("confidence_labels", ()))
+    ends = {
+        "prompt": prompt,
+        "low": labels[0] if labels else GUESSING,
+        "high": labels[-1] if labels else CERTAIN,
+    }
+    if steps == design.CONFIDENCE_SLIDER:
+        return {**ends, "slider": True, "steps": []}
+    names = labels or [GUESSING, *map(str, range(2, steps)), CERTAIN]
+    values = [{"value": i / (steps - 1), "label": names[i]} for i in range(steps)]
+    return {**ends, "slider": False, "steps": values}
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    block = studies.block_of(trial)
+    practice = trial.kind == "practice"
+    return {
+        "token": flow.trial_token(trial),
+        "number": trial.index,
+        "practice": practice,
+        "images": [image_url(stimulus) for stimulus in trial.shown()],
+        "exposure_ms": trial.exposure_ms,
+        "labels": _labels(trial),
+        "wait_feedback": block.feedback == "each" or (block.feedback == "practice" and practice),
+    }
+
+
+def _labels(trial: Trial) -> list[Any] | None:
+    """The labels that are the manipulation of the study; hidden ones are not sent."""
+    if trial.disclosure == "hidden":
+        return None
+    truthful = trial.disclosure == "true_labels"
+    return [
+        _("AI image") if (stimulus.origin != "real") == truthful else _("Photograph")
+        for stimulus in trial.shown()
+    ]
+
+
+def image_url(stimulus: Stimulus) -> str:
+    return reverse("image", args=[stimulus.key])
+
+
+def feedback(recorded: flow.Recorded) -> dict[str, Any] | None:
+    """What a participant is told about a response that is already locked."""
+    correct = flow.feedback(recorded.response.trial, recorded.response)
+    if correct is None:
+        return None
+    text = _("Yes, that is right.") if correct else _("Not this time.")
+    return {"correct": correct, "text": text}

@@ -1,0 +1,242 @@
+"""A participant's way through the study: next trials, record, finish, withdraw.
+
+The only writer of responses. A response is committed before it is acknowledged, the first one
+wins, and a repeated one gets the stored answer back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.core import signing
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from analysis import schema
+from survey import enrolment, studies
+from survey.models import Participant, Response, Study, Trial
+
+#: So many trials are handed out ahead, so that the next pair is there before it is needed.
+AHEAD = 3
+
+_signer = signing.Signer(salt="survey.trial")
+
+#: What may be answered, where it is not a number.
+CHOICES = {
+    "detect_pair": {"left", "right"},
+    "prefer_pair": {"left", "right"},
+    "detect_single": {"real", "ai"},
+}
+
+#: Measurements of the browser: name -> largest believable value. A day is the longest time.
+MEASURES = {
+    "rt_ms": 86_400_000.0,
+    "shown_ms": 86_400_000.0,
+    "frame_ms": 10_000.0,
+    "images_loaded_ms": 86_400_000.0,
+    "focus_lost_ms": 86_400_000.0,
+    "viewport_w": 100_000.0,
+    "viewport_h": 100_000.0,
+    "dpr": 100.0,
+    "shown_w": 100_000.0,
+    "shown_h": 100_000.0,
+}
+LAYOUTS = {"side_by_side", "stacked"}
+MAX_FLAGS = 20
+
+
+class Step(StrEnum):
+    """Where a participant stands."""
+
+    TRIALS = "trials"
+    BACKGROUND = "background"
+    DEBRIEF = "debrief"
+    WITHDRAWN = "withdrawn"
+    CLOSED = "closed"
+
+
+class FlowError(Exception):
+    """A request that cannot be followed: a code for programs, a message for people."""
+
+    def __init__(self, code: str, message: str, status: int = 409) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The stored response, and whether it had been there already."""
+
+    response: Response
+    replayed: bool
+
+
+def step_of(participant: Participant) -> Step:
+    """Where the participant stands; nothing but the database decides it."""
+    if participant.withdrawn_at is not None:
+        return Step.WITHDRAWN
+    if participant.completed_at is not None:
+        return Step.DEBRIEF
+    if participant.study.state == Study.State.CLOSED:
+        return Step.CLOSED
+    if participant.trials.filter(answer__isnull=True).exists():
+        return Step.TRIALS
+    return Step.BACKGROUND
+
+
+def trial_token(trial: Trial) -> str:
+    """The unguessable token under which a trial's response is accepted."""
+    return _signer.sign(str(trial.pk))
+
+
+def next_trials(participant: Participant) -> list[Trial]:
+    """The next unanswered trials of the current block, stamped with their first delivery."""
+    waiting = list(
+        participant.trials.filter(answer__isnull=True)
+        .select_related("left", "right", "stimulus")
+        .order_by("index")[:AHEAD]
+    )
+    ahead = [trial for trial in waiting if trial.block == waiting[0].block]
+    new = [trial.pk for trial in ahead if trial.delivered_at is None]
+    if new:
+        now = timezone.now()
+        Trial.objects.filter(pk__in=new, delivered_at__isnull=True).update(delivered_at=now)
+    return ahead
+
+
+@transaction.atomic
+def record(participant: Participant, payload: Mapping[str, Any]) -> Recorded:
+    """Store one response. Raises FlowError when the token, the order or a value is wrong."""
+    trial = _trial_of_token(participant, payload.get("token"))
+    stored = Response.objects.filter(trial=trial).first()
+    if stored is not None:
+        return Recorded(stored, replayed=True)
+    if participant.withdrawn_at is not None:
+        raise FlowError("withdrawn", _("You have withdrawn; nothing more is stored."))
+    if participant.trials.filter(index__lt=trial.index, answer__isnull=True).exists():
+        raise FlowError("out_of_order", _("An earlier image is still open."))
+    response = Response(trial=trial, language=participant.language, **_checked(trial, payload))
+    response.answered_at = timezone.now()
+    if trial.delivered_at is not None:
+        elapsed = response.answered_at - trial.delivered_at
+        response.server_elapsed_ms = elapsed.total_seconds() * 1000
+    response.save(force_insert=True)
+    return Recorded(response, replayed=False)
+
+
+def _trial_of_token(participant: Participant, token: object) -> Trial:
+    """The trial behind a token of this participant, who is locked until the commit."""
+    try:
+        pk = int(_signer.unsign(str(token)))
+    except (signing.BadSignature, ValueError):
+        raise FlowError("bad_token", _("This answer does not belong here."), 400) from None
+    Participant.objects.select_for_update().get(pk=participant.pk)
+    participant.refresh_from_db()
+    trial = participant.trials.select_related("left", "right", "stimulus").filter(pk=pk).first()
+    if trial is None:
+        raise FlowError("bad_token", _("This answer does not belong here."), 400)
+    return trial
+
+
+def _checked(trial: Trial, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload's values, checked; measurements that make no sense are left empty and flagged."""
+    flags = [str(flag)[:30] for flag in payload.get("flags") or [] if str(flag).isidentifier()]
+    values: dict[str, Any] = {
+        "response": _choice(trial, payload.get("response")),
+        "confidence": _confidence(trial, payload.get("confidence")),
+        "reason": _reason(trial, payload.get("reason")),
+    }
+    for name, largest in MEASURES.items():
+        values[name] = _measure(payload.get(name), largest)
+        if values[name] is None and payload.get(name) is not None:
+            flags.append(f"bad_{name}")
+    device, layout = payload.get("input_device"), payload.get("layout")
+    values["input_device"] = device if device in Response.Device.values else ""
+    values["layout"] = layout if layout in LAYOUTS else ""
+    values["flags"] = flags[:MAX_FLAGS]
+    return values
+
+
+def _choice(trial: Trial, value: object) -> str:
+    if trial.task == "rate_single":
+        steps = studies.block_of(trial).scale_steps
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= steps:
+            return str(value)
+    elif isinstance(value, str) and value in CHOICES[trial.task]:
+        return value
+    elif value == "tie" and trial.task == "prefer_pair" and studies.block_of(trial).ties:
+        return "tie"
+    raise FlowError("bad_response", _("This answer is not among the choices."), 400)
+
+
+def _confidence(trial: Trial, value: object) -> float | None:
+    if not studies.block_of(trial).confidence_steps:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise FlowError("bad_response", _("This answer is not among the choices."), 400)
+
+
+def _reason(trial: Trial, value: object) -> str:
+    allowed = studies.block_of(trial).reasons
+    if not value or not allowed:
+        return ""
+    if value in allowed:
+        return str(value)
+    raise FlowError("bad_response", _("This answer is not among the choices."), 400)
+
+
+def _measure(value: object, largest: float) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= largest:
+        return float(value)
+    return None
+
+
+def feedback(trial: Trial, response: Response) -> bool | None:
+    """Whether a locked response was right, if its block tells; else nothing."""
+    tells = studies.block_of(trial).feedback
+    if tells == "each" or (tells == "practice" and trial.kind == "practice"):
+        return is_correct(trial, response)
+    return None
+
+
+def is_correct(trial: Trial, response: Response) -> bool | None:
+    """Derived in one place for both halves of the project: `analysis.schema`."""
+    return schema.correct(
+        task=trial.task,
+        response=response.response,
+        left_origin=trial.left.origin if trial.left else "",
+        right_origin=trial.right.origin if trial.right else "",
+        origin=trial.stimulus.origin if trial.stimulus else "",
+    )
+
+
+@transaction.atomic
+def finish(participant: Participant, background: Mapping[str, Any]) -> None:
+    """Store the background answers and complete the participant. Does nothing the second time."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    if participant.completed_at is not None:
+        return
+    if step_of(participant) != Step.BACKGROUND:
+        raise FlowError("too_early", _("Some images are still waiting for you."))
+    participant.background = dict(background)
+    participant.completed_at = timezone.now()
+    participant.save(update_fields=["background", "completed_at"])
+    enrolment.take_place_back(participant)
+
+
+@transaction.atomic
+def withdraw(participant: Participant) -> None:
+    """Erase what the participant gave: responses, plan and background. The row stays, empty."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    if participant.withdrawn_at is not None:
+        return
+    enrolment.give_place_back(participant)
+    participant.trials.all().delete()
+    participant.background = None
+    participant.viewport = ""
+    participant.completed_at = None
+    participant.withdrawn_at = timezone.now()
+    participant.save()

@@ -1,0 +1,70 @@
+"""The forms that participants fill in: consent, and the background questions of the study."""
+
+import secrets
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from survey import design
+
+OWN_WORDS_MAX = 500
+
+
+class ConsentForm(forms.Form):
+    """Consent and age gate. The start key makes a repeated POST harmless."""
+
+    agree = forms.BooleanField(
+        label=gettext_lazy("I have read this and I want to take part."),
+        error_messages={"required": gettext_lazy("Please tick this box if you want to take part.")},
+    )
+    adult = forms.BooleanField()
+    start_key = forms.RegexField(r"^[A-Za-z0-9_-]{20,64}$", widget=forms.HiddenInput)
+    viewport = forms.RegexField(
+        r"^\d{1,5}x\d{1,5}$", required=False, widget=forms.HiddenInput, max_length=20
+    )
+
+    def __init__(self, *args: Any, minimum_age: int, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"start_key": secrets.token_urlsafe(24)})
+        super().__init__(*args, **kwargs)
+        adult = self.fields["adult"]
+        adult.label = _("I am %(age)s years old or older.") % {"age": minimum_age}
+        adult.error_messages["required"] = _(
+            "You can take part from the age of %(age)s. Please tick this box to confirm your age."
+        ) % {"age": minimum_age}
+
+
+class BackgroundForm(forms.Form):
+    """One field for each background question of the frozen design, skippable unless required."""
+
+    def __init__(
+        self, *args: Any, questions: tuple[design.Question, ...], language: str, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        for question in questions:
+            field = _field(question, language)
+            field.required = question.required
+            field.label = question.texts.get(language) or next(iter(question.texts.values()))
+            field.error_messages["required"] = _("Please answer this question.")
+            self.fields[question.key] = field
+
+    def answers(self) -> dict[str, Any]:
+        """The cleaned answers; what was skipped is left out."""
+        return {
+            name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])
+        }
+
+
+def _field(question: design.Question, language: str) -> forms.Field:
+    choices = [
+        (choice.value, choice.texts.get(language) or next(iter(choice.texts.values())))
+        for choice in question.choices
+    ]
+    if question.kind in {"choice", "scale"}:
+        return forms.ChoiceField(choices=choices, widget=forms.RadioSelect)
+    if question.kind == "multiple":
+        return forms.MultipleChoiceField(choices=choices, widget=forms.CheckboxSelectMultiple)
+    if question.kind == "number":
+        return forms.FloatField(widget=forms.NumberInput(attrs={"inputmode": "decimal"}))
+    return forms.CharField(max_length=OWN_WORDS_MAX, widget=forms.TextInput)

@@ -1,0 +1,276 @@
+"""Set-up of a study: its design in and out of the tables, its stimuli, going live."""
+
+import dataclasses
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from survey import design, stimuli
+from survey.models import (
+    Block,
+    Generator,
+    Pair,
+    Stimulus,
+    Study,
+    Trial,
+    Version,
+    media_path,
+)
+
+#: Fields of a study that its design carries, and how a table's JSON becomes the design's value.
+BLOCK_FIELDS = [f.name for f in dataclasses.fields(design.Block)]
+STUDY_FIELDS = [f.name for f in dataclasses.fields(design.Study) if f.name != "blocks"]
+
+
+class StudyError(Exception):
+    """Something that the study's state does not allow; the message may be shown."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """A frozen design with the stimuli that belonged to it."""
+
+    version: Version
+    study: design.Study
+    stimuli: tuple[design.Stimulus, ...]
+
+
+# --- the design in the tables ------------------------------------------------------------------
+
+
+@transaction.atomic
+def save_design(plan: design.Study) -> Study:
+    """Write a design into the tables: a new draft, or a new text of an old one."""
+    design.validate(plan)
+    values = design.to_dict(plan)
+    blocks = values.pop("blocks")
+    study, _made = Study.objects.update_or_create(slug=values.pop("slug"), defaults=values)
+    study.blocks.all().delete()
+    Block.objects.bulk_create(
+        Block(study=study, position=position, **block) for position, block in enumerate(blocks)
+    )
+    return study
+
+
+def design_of(study: Study) -> design.Study:
+    """The design that the tables hold now. Raises design.DesignError when it has faults."""
+    values = {name: getattr(study, name) for name in STUDY_FIELDS}
+    values["blocks"] = [
+        {name: getattr(block, name) for name in BLOCK_FIELDS} for block in study.blocks.all()
+    ]
+    plan = design.from_dict(values)
+    design.validate(plan)
+    return plan
+
+
+def planned_stimuli(study: Study) -> list[design.Stimulus]:
+    """The study's stimuli as the planner knows them."""
+    return [s.plain() for s in study.stimuli.select_related("pair", "generator")]
+
+
+# --- going live --------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def freeze(study: Study) -> Version:
+    """Freeze the present design. An unchanged design keeps its version."""
+    plan, pool = design_of(study), planned_stimuli(study)
+    missing = design.shortage(plan, pool)
+    if missing:
+        raise StudyError("\n".join(missing))
+    contents = dict(study.stimuli.values_list("code", "original_sha256"))
+    canonical = design.canonical_json(plan, pool, contents)
+    digest = design.design_hash(plan, pool, contents)
+    last = study.versions.last()
+    if last is not None and last.design_hash == digest:
+        return last
+    number = last.number + 1 if last is not None else 1
+    return Version.objects.create(
+        study=study, number=number, design_hash=digest, canonical=canonical
+    )
+
+
+@transaction.atomic
+def go_live(study: Study) -> Version:
+    """Freeze the design and let participants in; also ends a pause."""
+    if study.state == Study.State.CLOSED:
+        raise StudyError("A closed study stays closed. Copy it to run it again.")
+    version = freeze(study)
+    _set_state(study, Study.State.LIVE)
+    return version
+
+
+def pause(study: Study) -> None:
+    """Let nobody in for a while; those who have started may finish."""
+    if study.state != Study.State.LIVE:
+        raise StudyError("Only a live study can be paused.")
+    _set_state(study, Study.State.PAUSED)
+
+
+def close(study: Study) -> None:
+    """Let nobody in any more, for good."""
+    if study.state not in (Study.State.LIVE, Study.State.PAUSED):
+        raise StudyError("Only a live or paused study can be closed.")
+    _set_state(study, Study.State.CLOSED)
+
+
+def _set_state(study: Study, state: str) -> None:
+    study.state = state
+    study.save(update_fields=["state"])
+
+
+def frozen_now(study: Study) -> Frozen:
+    """The version under which somebody who starts now takes part."""
+    version = study.versions.last()
+    if version is None:
+        raise StudyError("The study has no frozen design yet.")
+    return frozen(version)
+
+
+def frozen(version: Version) -> Frozen:
+    """A version's design and stimuli, read from its canonical text and kept in memory."""
+    plan, pool = _read_canonical(version.design_hash, version.canonical)
+    return Frozen(version, plan, pool)
+
+
+@lru_cache(maxsize=64)
+def _read_canonical(
+    design_hash: str, canonical: str
+) -> tuple[design.Study, tuple[design.Stimulus, ...]]:
+    plan, pool = design.from_canonical(canonical)
+    return plan, tuple(pool)
+
+
+def block_of(trial: Trial) -> design.Block:
+    """The frozen design of a trial's block."""
+    plan = frozen(trial.participant.version).study
+    return next(block for block in plan.blocks if block.key == trial.block_key)
+
+
+# --- stimuli -----------------------------------------------------------------------------------
+
+
+def import_stimuli(
+    study: Study,
+    path: Path,
+    progress: Callable[[int, int], object] | None = None,
+    jobs: int | None = None,
+) -> list[stimuli.NearDuplicate]:
+    """Bring the images of a folder or ZIP into a draft: all or nothing.
+
+    Returns the pairs of images that look almost the same. Raises stimuli.ManifestError with every
+    fault, and StudyError when the study is no draft any more.
+    """
+    if study.state != Study.State.DRAFT:
+        raise StudyError(f"{study.slug} is {study.state}; images can only be added to a draft.")
+    limits = stimuli.Limits(
+        max_pixels=settings.STIMULUS_MAX_PIXELS,
+        max_bytes=settings.STIMULUS_MAX_BYTES,
+        max_seconds=settings.STIMULUS_MAX_SECONDS,
+    )
+    display = stimuli.Display(study.display_width, study.display_height, study.display_fit)
+    manifest = stimuli.read_manifest(path, limits)
+    prepared = stimuli.prepare_all(manifest, display, limits, jobs, progress)
+    _check_new(study, manifest, prepared)
+    with transaction.atomic():
+        _write_rows(study, manifest, prepared)
+        _publish(study)
+    return stimuli.near_duplicates(manifest, prepared)
+
+
+def _check_new(study: Study, manifest: stimuli.Manifest, prepared: list[stimuli.Prepared]) -> None:
+    """Refuse what the study has already: the same name or the same content."""
+    names = set(study.stimuli.values_list("code", flat=True))
+    contents = set(study.stimuli.values_list("original_sha256", flat=True))
+    faults = [
+        stimuli.Fault("manifest.csv", row.number, "file", row.file, "an image that is new")
+        for row, image in zip(manifest.rows, prepared, strict=True)
+        if Path(row.file).stem in names or image.sha256 in contents
+    ]
+    if faults:
+        raise stimuli.ManifestError(faults)
+
+
+def _write_rows(study: Study, manifest: stimuli.Manifest, prepared: list[stimuli.Prepared]) -> None:
+    generators = {g.name: _generator(g) for g in manifest.generators}
+    codes = {row.pair_id for row in manifest.rows if row.pair_id}
+    pairs = {code: Pair.objects.get_or_create(study=study, code=code)[0] for code in codes}
+    stems = Counter(Path(row.file).stem for row in manifest.rows)
+    for row, image in zip(manifest.rows, prepared, strict=True):
+        stem = Path(row.file).stem
+        name = f"{image.sha256}{Path(row.file).suffix.lower()}"
+        _write_file(media_path("originals", name), row.read())
+        _write_file(media_path("prepared", f"{image.sha256}-{study.pk}.jpg"), image.jpeg)
+        Stimulus.objects.create(
+            study=study,
+            pair=pairs.get(row.pair_id),
+            code=stem if stems[stem] == 1 else row.file,
+            key=stimuli.random_key(),
+            origin=row.origin,
+            generator=generators.get(row.generator),
+            category=row.category,
+            enhancement_level=row.enhancement_level,
+            is_catch=row.is_catch,
+            credit=row.credit,
+            licence=row.licence,
+            source=row.source,
+            notes={**row.notes, **({"prompt": row.prompt} if row.prompt else {})},
+            features=image.features,
+            perceptual_hash=image.perceptual_hash,
+            original=name,
+            original_sha256=image.sha256,
+        )
+
+
+def _generator(known: stimuli.Generator) -> Generator:
+    """The row of a generator; what the manifest says is filled in, never taken away."""
+    generator, _made = Generator.objects.get_or_create(name=known.name)
+    for name in ("vendor", "kind", "open_weights", "released", "cost_per_image_usd"):
+        value = getattr(known, name)
+        if value not in (None, ""):
+            setattr(generator, name, value)
+    generator.save()
+    return generator
+
+
+def _publish(study: Study) -> None:
+    """Serve all of the study's images anew: one length, new keys, written in random order.
+
+    All of them, because an image that joins later must not differ from the first ones.
+    """
+    images = list(study.stimuli.all())
+    secrets.SystemRandom().shuffle(images)
+    old = [media_path("stimuli", f"{image.key}.jpg") for image in images]
+    plain = {
+        image.pk: media_path("prepared", f"{image.original_sha256}-{study.pk}.jpg").read_bytes()
+        for image in images
+    }
+    padded = stimuli.equalise(plain)
+    for image in images:
+        image.key = stimuli.random_key()
+        _write_file(media_path("stimuli", f"{image.key}.jpg"), padded[image.pk])
+    Stimulus.objects.bulk_update(images, ["key"])
+    transaction.on_commit(lambda: [path.unlink(missing_ok=True) for path in old])
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    """Write a file so that it is either whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_bytes(data)
+    unfinished.replace(path)
+
+
+def credits(study: Study) -> list[dict[str, str]]:
+    """Who made the images and under which licence, each once and in alphabetical order."""
+    rows = study.stimuli.values_list("credit", "licence", "source").distinct()
+    return [
+        {"credit": credit, "licence": licence, "source": source}
+        for credit, licence, source in sorted(rows)
+        if credit
+    ]

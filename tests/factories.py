@@ -1,0 +1,109 @@
+"""Small studies for tests: a few coloured images, any design."""
+
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from survey import design, enrolment, flow, studies
+from survey.models import Participant, Study
+
+TEXTS = {
+    "title": "Looking at pictures",
+    "summary": "A short study.",
+    "consent": "You take part **freely**.",
+    "consent_version": "1",
+    "contact": "lab@example.org",
+    "debrief": "Thank you.",
+}
+BLOCK_TEXTS = {"instructions": "Look and choose.", "prompt": "Which one?"}
+
+
+def block(key: str = "detection", task: str = "detect_pair", trials: int = 4, **more):
+    """A block with the texts that every block needs."""
+    more.setdefault("texts", {"en": BLOCK_TEXTS, "ja": BLOCK_TEXTS})
+    return design.Block(key=key, task=task, trials=trials, **more)
+
+
+def plan(*blocks, slug: str = "small", **more) -> design.Study:
+    """A design of small images in two languages; preference and detection unless told."""
+    default = (block("preference", "prefer_pair"), block(confidence_steps=4))
+    more.setdefault("share_stimuli", True)
+    return design.Study(
+        slug=slug,
+        languages=("en", "ja"),
+        texts={"en": dict(TEXTS), "ja": dict(TEXTS, title="絵を見る")},
+        blocks=tuple(blocks) or default,
+        display_width=64,
+        display_height=48,
+        **more,
+    )
+
+
+def write_images(folder: Path, pairs: int = 4, catch: int = 0) -> Path:
+    """A folder of matched pairs with a manifest; the last `catch` pairs are obvious ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["file,origin,pair_id,generator,category,enhancement_level,is_catch,credit,licence"]
+    for number in range(pairs + catch):
+        obvious = str(number >= pairs).lower()
+        for origin, generator, level in (("real", "", "0"), ("ai", "Painter 1", "")):
+            name = f"{origin}_{number:02}.png"
+            (folder / name).write_bytes(png(seed=f"{origin}{number}"))
+            lines.append(
+                f"{name},{origin},pair{number:02},{generator},thing,{level},{obvious},"
+                f"Somebody {number},CC0-1.0"
+            )
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def png(seed: str, width: int = 80, height: int = 60) -> bytes:
+    """A picture of coloured noise, different for each seed."""
+    rng = np.random.default_rng(list(seed.encode()))
+    coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def make_study(tmp_path: Path, *blocks, live: bool = True, pairs: int = 4, catch: int = 0, **more):
+    """A study with images, live unless told otherwise."""
+    study = studies.save_design(plan(*blocks, **more))
+    studies.import_stimuli(study, write_images(tmp_path / "images", pairs, catch), jobs=1)
+    if live:
+        studies.go_live(study)
+    return Study.objects.get(pk=study.pk)
+
+
+def enrol(study: Study, number: int = 0, **more) -> Participant:
+    """A participant who has just consented."""
+    key = f"start-key-{number:04}-{random.random()}"
+    return enrolment.start(study=study, language="en", start_key=key, **more)
+
+
+def payload(participant: Participant, **more) -> dict:
+    """A valid response to the participant's next trial."""
+    trial = flow.next_trials(participant)[0]
+    block_plan = studies.block_of(trial)
+    answer = {"detect_single": "ai", "rate_single": 1}.get(trial.task, "left")
+    values = {"token": flow.trial_token(trial), "response": answer, "rt_ms": 1234.5}
+    if block_plan.confidence_steps:
+        values["confidence"] = 1.0
+    return values | more
+
+
+def answer_all(participant: Participant) -> None:
+    """Answer every trial that is left."""
+    while flow.step_of(participant) == flow.Step.TRIALS:
+        flow.record(participant, payload(participant))
+
+
+def complete(participant: Participant) -> Participant:
+    """Answer everything and finish."""
+    answer_all(participant)
+    flow.finish(participant, {})
+    participant.refresh_from_db()
+    return participant
