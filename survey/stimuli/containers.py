@@ -8,6 +8,7 @@ it is not what the researcher believes it to be.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -18,8 +19,9 @@ from .errors import StimulusError
 # A camera writes about ten; thousands of scans make a small file decode for hours.
 MAX_SCANS = 100
 
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_EOI, _SOS = 0xD9, 0xDA
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
+_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
 _ACTIVE_CONTENT = (b"<script", b"<!doctype", b"<html>", b"<?php ")
 _AVIF_BOXES = {b"ftyp", b"meta", b"mdat", b"free", b"skip", b"uuid"}
 
@@ -63,13 +65,10 @@ def _segment_end(data: bytes, start: int, marker: int) -> int:
 
 def _scan_end(data: bytes, at: int) -> int:
     """Return where the next marker stands: stuffed zeros and restarts belong to the scan."""
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
-            raise StimulusError("truncated")
-        if data[at + 1] != 0 and not 0xD0 <= data[at + 1] <= 0xD7:
-            return at
-        at += 2
+    match = _MARKER_AFTER_SCAN.search(data, at)
+    if not match:
+        raise StimulusError("truncated")
+    return match.start()
 
 
 def _sniff(data: bytes) -> str:

@@ -124,12 +124,14 @@ def saturation(picture: Image.Image) -> float | None:
 
     Black has no saturation: a black picture gives None.
     """
-    rgb = np.asarray(picture, dtype=np.uint8)
-    high, low = rgb.max(axis=2).astype(np.float32), rgb.min(axis=2)
-    coloured = high > 0
-    if not coloured.any():
+    red, green, blue = (np.asarray(channel) for channel in picture.split())
+    high = np.maximum(np.maximum(red, green), blue)
+    low = np.minimum(np.minimum(red, green), blue)
+    coloured = np.count_nonzero(high)
+    if not coloured:
         return None
-    return float((1 - low[coloured] / high[coloured]).mean(dtype=np.float64))
+    share = (high - low).astype(np.float32) / np.maximum(high, 1)
+    return float(share.sum(dtype=np.float64) / coloured)
 
 
 def _power_spectrum(lightness: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

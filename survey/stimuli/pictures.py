@@ -203,8 +203,8 @@ def _resize(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     """Scale the centre that has the target's proportions to the target."""
     width, height = image.size
     scale = min(width / target[0], height / target[1])
-    left = (width - target[0] * scale) / 2
-    top = (height - target[1] * scale) / 2
+    left = max(0.0, (width - target[0] * scale) / 2)  # rounding can make it slightly negative
+    top = max(0.0, (height - target[1] * scale) / 2)
     box = (left, top, width - left, height - top)
     return image.resize(target, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
 
