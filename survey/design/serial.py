@@ -6,7 +6,7 @@ import hashlib
 import json
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 from survey.design.study import Stimulus, Study
 from survey.design.validation import DesignError, Fault
@@ -22,29 +22,35 @@ def to_dict(study: Study) -> dict[str, Any]:
     return data
 
 
+def compact_dict(study: Study) -> dict[str, Any]:
+    """As `to_dict`, without the fields that have their default."""
+    data: dict[str, Any] = _plain(study, Study, compact=True)
+    return data
+
+
 def from_dict(data: Mapping[str, Any]) -> Study:
     """The study that `to_dict` describes. Raises DesignError on unknown, missing or wrong members.
 
     Only the form is checked here; `validate` checks whether the design makes sense.
     """
-    faults: list[Fault] = []
-    study = read(data, lambda place, found, allowed: faults.append(fault_at(place, found, allowed)))
-    if study is None:
-        raise DesignError(faults)
+    found: list[Fault] = []
+    study = read(data, found)
+    if found:
+        raise DesignError(found)
     return study
 
 
-def read(data: Mapping[str, Any], report: Report) -> Study | None:
-    """The study in `data`, or None after each fault of its form went to `report`."""
-    count = 0
+def read(data: Mapping[str, Any], faults: list[Fault]) -> Study:
+    """The study in `data`; each fault of its form is added to `faults`.
 
-    def counted(place: Place, found: object, allowed: str) -> None:
-        nonlocal count
-        count += 1
-        report(place, found, allowed)
+    Something empty stands where there was a fault, so that the rest can be checked as well.
+    """
 
-    study = _read(Study, data, (), counted)
-    return study if count == 0 else None
+    def report(place: Place, found: object, allowed: str) -> None:
+        faults.append(Fault(spelled(place), found, allowed))
+
+    study: Study = _read(Study, data, (), report)
+    return study
 
 
 def canonical_json(
@@ -79,29 +85,35 @@ def from_canonical(text: str) -> tuple[Study, list[Stimulus]]:
     return from_dict(content["study"]), stimuli
 
 
-def fault_at(place: Place, found: object, allowed: str) -> Fault:
-    """A fault whose place is spelled as in `blocks[1].trials`."""
-    return Fault(spelled(place), found, allowed)
-
-
 def spelled(place: Place) -> str:
+    """The place as in `blocks[1].trials`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return text.removeprefix(".")
 
 
-def _plain(value: Any, kind: Any) -> Any:
+def _plain(value: Any, kind: Any, compact: bool = False) -> Any:
     """`value`, of the declared type `kind`, without tuples and dataclasses; 1 becomes 1.0."""
     if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
-        return {name: _plain(getattr(value, name), hint) for name, hint in hints.items()}
+        return {
+            field.name: _plain(getattr(value, field.name), hints[field.name], compact)
+            for field in dataclasses.fields(kind)
+            if not (compact and getattr(value, field.name) == _default(field))
+        }
     if get_origin(kind) is tuple:
-        return [_plain(member, get_args(kind)[0]) for member in value]
+        return [_plain(member, get_args(kind)[0], compact) for member in value]
     if get_origin(kind) is dict:
-        return {name: _plain(member, get_args(kind)[1]) for name, member in value.items()}
+        return {name: _plain(member, get_args(kind)[1], compact) for name, member in value.items()}
     if is_typeddict(kind):
         return dict(value)
     is_float = kind is float or float in get_args(kind)
     return float(value) if is_float and type(value) is int else value
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
 
 
 def _read(kind: Any, value: Any, place: Place, report: Report) -> Any:
@@ -118,7 +130,8 @@ def _read(kind: Any, value: Any, place: Place, report: Report) -> Any:
 def _read_record(kind: Any, value: Any, place: Place, report: Report) -> Any:
     hints = get_type_hints(kind)
     if not isinstance(value, Mapping):
-        return report(place, value, "a table")
+        report(place, value, "a table")
+        return kind(**{name: _empty(hints[name]) for name in _required(kind)})
     for name in value:
         if name not in hints:
             report((*place, name), name, _suggestion(name, list(hints)))
@@ -127,10 +140,16 @@ def _read_record(kind: Any, value: Any, place: Place, report: Report) -> Any:
         for name in hints
         if name in value
     }
-    missing = [name for name in _required(kind) if name not in members]
-    for name in missing:
-        report((*place, name), None, "this must be given")
-    return None if missing else kind(**members)
+    for name in _required(kind):
+        if name not in members:
+            report((*place, name), None, "this must be given")
+            members[name] = _empty(hints[name])
+    return kind(**members)
+
+
+def _empty(kind: Any) -> Any:
+    """What stands in for a member with a fault."""
+    return (get_origin(kind) or kind)() if get_origin(kind) is not types.UnionType else 0
 
 
 def _required(kind: Any) -> list[str]:
@@ -152,13 +171,15 @@ def _suggestion(name: str, known: list[str]) -> str:
 
 def _read_table(kind: Any, value: Any, place: Place, report: Report) -> Any:
     if not isinstance(value, Mapping):
-        return report(place, value, "a table")
+        report(place, value, "a table")
+        return {}
     return {name: _read(kind, value[name], (*place, name), report) for name in value}
 
 
 def _read_list(kind: Any, value: Any, place: Place, report: Report) -> Any:
     if not isinstance(value, list | tuple):
-        return report(place, value, "a list in square brackets")
+        report(place, value, "a list in square brackets")
+        value = ()
     member = get_args(kind)[0]
     read = [_read(member, item, (*place, i), report) for i, item in enumerate(value)]
     return tuple(read) if get_origin(kind) is tuple else read
@@ -168,10 +189,10 @@ NAMES = {str: "a text in quotes", int: "a whole number", float: "a number", bool
 
 
 def _read_scalar(kind: Any, value: Any, place: Place, report: Report) -> Any:
-    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    kinds = get_args(kind) or (kind,)
     if type(value) is int and float in kinds:
         return float(value)
-    if type(value) not in kinds or value != value or value in (float("inf"), float("-inf")):
-        allowed = " or ".join(NAMES[each] for each in kinds if each in NAMES)
-        return report(place, value, allowed)
+    if type(value) not in kinds or value in (float("inf"), float("-inf")) or value != value:
+        report(place, value, " or ".join(NAMES[each] for each in kinds))
+        return _empty(kind)
     return value
