@@ -4,6 +4,7 @@ from survey.design.planning import choose_condition, plan_trials, shortage
 from survey.design.selection import exposure_units
 from survey.design.serial import canonical_json, design_hash, from_canonical, from_dict, to_dict
 from survey.design.study import (
+    CONFIDENCE_SLIDER,
     AnalysisPlan,
     Block,
     BlockText,
@@ -18,6 +19,7 @@ from survey.design.study import (
 from survey.design.validation import DesignError, Fault, faults, validate
 
 __all__ = [
+    "CONFIDENCE_SLIDER",
     "AnalysisPlan",
     "Block",
     "BlockText",
