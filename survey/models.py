@@ -64,7 +64,7 @@ class Study(models.Model):
     display_height = models.PositiveIntegerField(_("height of a stimulus in pixels"), default=768)
     display_fit = models.CharField(_("fit"), max_length=10, default="pad")
     allow_small_screens = models.BooleanField(_("small screens are allowed"), default=True)
-    exclusion_rules = models.JSONField(_("exclusion rules"), default=dict, blank=True)
+    exclusion_rules = models.JSONField(_("exclusion rules"), default=list, blank=True)
     analysis_plan = models.JSONField(_("analysis plan"), default=dict, blank=True)
 
     # Not part of the design: how many, until when, and who looks after it.

@@ -138,6 +138,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class ExclusionRule:
+    """A rule of the analysis by its name, with its parameters. The order of rules counts."""
+
+    name: str
+    parameters: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisPlan:
     """What is claimed beforehand; a claim may carry a contrast after a colon."""
 
@@ -149,10 +157,7 @@ class AnalysisPlan:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything that is frozen when a study goes live.
-
-    `exclusion_rules` maps the name of a rule of the analysis to its parameters.
-    """
+    """Everything that is frozen when a study goes live."""
 
     slug: str
     languages: tuple[str, ...]
@@ -168,7 +173,7 @@ class Study:
     display_height: int = 768
     display_fit: str = "pad"
     allow_small_screens: bool = True
-    exclusion_rules: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    exclusion_rules: tuple[ExclusionRule, ...] = ()
     analysis_plan: AnalysisPlan = field(default_factory=AnalysisPlan)
 
 

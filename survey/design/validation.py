@@ -275,8 +275,9 @@ def _question(question: Question, study: Study, check: _Check) -> None:
 
 
 def _plan(study: Study, check: _Check) -> None:
-    for rule in study.exclusion_rules:
-        check.at("exclusion_rules").matches(rule, KEY, KEY_RULE)
+    for i, rule in enumerate(study.exclusion_rules):
+        check.at(f"exclusion_rules[{i}].name").matches(rule.name, KEY, KEY_RULE)
+    check.at("exclusion_rules").unique([rule.name for rule in study.exclusion_rules])
     plan, here = study.analysis_plan, check.at("analysis_plan")
     here.at("claims").unique(plan.claims)
     for name, claims in (("claims", plan.claims), ("smallest_effects", plan.smallest_effects)):

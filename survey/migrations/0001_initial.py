@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('display_height', models.PositiveIntegerField(default=768, verbose_name='height of a stimulus in pixels')),
                 ('display_fit', models.CharField(default='pad', max_length=10, verbose_name='fit')),
                 ('allow_small_screens', models.BooleanField(default=True, verbose_name='small screens are allowed')),
-                ('exclusion_rules', models.JSONField(blank=True, default=dict, verbose_name='exclusion rules')),
+                ('exclusion_rules', models.JSONField(blank=True, default=list, verbose_name='exclusion rules')),
                 ('analysis_plan', models.JSONField(blank=True, default=dict, verbose_name='analysis plan')),
                 ('quota', models.PositiveIntegerField(blank=True, null=True, verbose_name='quota')),
                 ('slot_minutes', models.PositiveIntegerField(default=60, verbose_name='minutes after which a place is given to somebody else')),
