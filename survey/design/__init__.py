@@ -17,6 +17,7 @@ from survey.design.study import (
     Study,
     StudyText,
 )
+from survey.design.toml import StudyFileError, TomlFault, dumps, loads
 from survey.design.validation import DesignError, Fault, faults, validate
 
 __all__ = [
@@ -33,14 +34,18 @@ __all__ = [
     "Question",
     "Stimulus",
     "Study",
+    "StudyFileError",
     "StudyText",
+    "TomlFault",
     "canonical_json",
     "choose_condition",
     "design_hash",
+    "dumps",
     "exposure_units",
     "faults",
     "from_canonical",
     "from_dict",
+    "loads",
     "plan_trials",
     "shortage",
     "to_dict",

@@ -59,8 +59,8 @@ class StudyText(TypedDict, total=False):
 class BlockText(TypedDict, total=False):
     """The words of a block in one language; the instructions are Markdown.
 
-    `low`, `high` and `labels` belong to the scale of rate_single; `reasons` maps a code to its
-    words.
+    `low`, `high` and `labels` belong to the scale of rate_single, the confidence labels to its
+    steps or to the two ends of the slider; `reasons` maps a code to its words.
     """
 
     instructions: str
@@ -69,6 +69,8 @@ class BlockText(TypedDict, total=False):
     low: str
     high: str
     labels: list[str]
+    confidence_prompt: str
+    confidence_labels: list[str]
     reasons: dict[str, str]
 
 

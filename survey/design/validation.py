@@ -240,12 +240,16 @@ def _block_texts(block: Block, study: Study, check: _Check) -> None:
     for language, text in block.texts.items():
         here = check.at(f"texts.{language}")
         here.at("instructions").must(bool(text.get("instructions")), "", "a text")
-        labels = text.get("labels", [])
-        rule = f"none, or one for each of {block.scale_steps} steps"
-        here.at("labels").must(len(labels) in (0, block.scale_steps), labels, rule)
+        _labels(text.get("labels", []), block.scale_steps, here.at("labels"))
+        steps = 2 if block.confidence_steps == CONFIDENCE_SLIDER else block.confidence_steps
+        _labels(text.get("confidence_labels", []), steps, here.at("confidence_labels"))
         named = tuple(text.get("reasons", {}))
         rule = "some of the block's reasons: " + (", ".join(block.reasons) or "it has none")
         here.at("reasons").must(set(named) <= set(block.reasons), named, rule)
+
+
+def _labels(labels: list[str], steps: int, check: _Check) -> None:
+    check.must(len(labels) in (0, steps), labels, f"none, or {steps}" if steps else "none")
 
 
 def _conditions(study: Study, check: _Check) -> None:
