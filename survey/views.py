@@ -236,7 +236,8 @@ def trial_page(request: HttpRequest, participant: Participant) -> HttpResponse:
     if step != flow.Step.TRIALS:
         return redirect(_page_of(participant))
     urls = _urls(participant)
-    config = {"urls": urls, "language": participant.language, "key": participant.code}
+    # The first plan comes with the page: one round trip less before the first stimuli.
+    config = {"urls": urls, "plan": delivery.state(participant, urls)}
     return render(request, "survey/trial.html", _frame(participant) | {"config": config})
 
 
