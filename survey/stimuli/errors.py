@@ -30,7 +30,6 @@ MESSAGES = {
     "duplicate": gettext_noop("the same file as %(found)s"),
     "archive": gettext_noop("not a folder or a ZIP file"),
     "file": gettext_noop("the file cannot be read"),
-    "encrypted": gettext_noop("the ZIP entry is encrypted"),
     "ratio": gettext_noop("the ZIP entry expands more than %(limit)s times"),
     "total": gettext_noop("all files together are larger than %(limit)s bytes"),
     "files": gettext_noop("more than %(limit)s files"),

@@ -53,9 +53,11 @@ def mirror_symmetry(lightness: Pixels) -> float | None:
     """Return the correlation of the left half with the mirrored right half, -1 to 1.
 
     Pearson's correlation of L*, pixel by pixel, the middle column of an odd width left out; None
-    where a half is flat.
+    where a half is flat or there are no halves.
     """
     half = lightness.shape[1] // 2
+    if half == 0:
+        return None
     left, right = lightness[:, :half], lightness[:, ::-1][:, :half]
     if min(left.std(), right.std()) < _FLAT:
         return None

@@ -97,8 +97,6 @@ def _only_stimulus_errors() -> Iterator[None]:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise StimulusError("pixels", found="too many", limit=Image.MAX_IMAGE_PIXELS) from error
-    except ImageCms.PyCMSError as error:
-        raise StimulusError("profile") from error
     except Exception as error:  # a decoder that is fed hostile bytes may raise anything
         code = "truncated" if "truncated" in str(error) else "damaged"
         raise StimulusError(code) from error
@@ -223,7 +221,13 @@ def _converted(image: Image.Image, profile: bytes | None) -> Image.Image:
         if image.mode == "CMYK":
             raise StimulusError("cmyk")
         return image.convert("RGB")
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    try:
+        return _profiled(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except (OSError, ImageCms.PyCMSError) as error:
+        raise StimulusError("profile") from error
+
+
+def _profiled(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
     space = source.profile.xcolor_space.strip()
     if space == "GRAY" and image.mode == "RGB":  # a grey picture that was stored in colour
         image = image.convert("L")

@@ -13,11 +13,16 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from .errors import Fault, Limits, ManifestError, StimulusError
+from .errors import Fault, Limits, ManifestError, StimulusError, gettext_noop
 
 _CHUNK = 1 << 20
 # A picture compresses well in a small file; a bomb is large.
 _RATIO_FROM_BYTES = 1 << 20
+_AN_ARCHIVE = gettext_noop("a folder or a ZIP file that can be read, within the limits")
+UNSAFE_NAME = gettext_noop("the name of a file in the same folder or below it")
+_NO_LINK = gettext_noop("a regular file or a folder, no link")
+_NOT_ENCRYPTED = gettext_noop("an entry that is not encrypted")
+_NAME_ONCE = gettext_noop("each name once")
 _CLUTTER = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
 
@@ -60,7 +65,7 @@ def open_source(path: Path, limits: Limits) -> Source:
 
 
 def _fault(file: str, found: str, error: StimulusError) -> Fault:
-    return Fault(file, 0, "", found, str(error))
+    return Fault(file, 0, "", f"{found}: {error}", _AN_ARCHIVE)
 
 
 def _folder_names(path: Path, limits: Limits) -> dict[str, str]:
@@ -120,15 +125,12 @@ def _entry_allowed(entry: zipfile.ZipInfo, seen: set[str]) -> str:
         return UNSAFE_NAME
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "a regular file or a folder, no link"
+        return _NO_LINK
     if entry.flag_bits & 0x1:
-        return "an entry that is not encrypted"
+        return _NOT_ENCRYPTED
     if nfc(entry.filename) in seen:
-        return "each name once"
+        return _NAME_ONCE
     return ""
-
-
-UNSAFE_NAME = "the name of a file in the same folder or below it"
 
 
 def is_unsafe(name: str) -> bool:
@@ -157,14 +159,12 @@ def _count_bytes(file: str, archive: zipfile.ZipFile, limits: Limits) -> None:
     for entry in archive.infolist():
         try:
             total += _entry_size(archive, entry, limits)
-        except StimulusError as error:
-            faults.append(_fault(file, entry.filename, error))
+            if total > limits.max_total_bytes:
+                raise StimulusError("total", limit=limits.max_total_bytes)
+        except StimulusError as error:  # a bomb: unpack nothing more of it
+            raise ManifestError([_fault(file, entry.filename, error)]) from error
         except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError):
             faults.append(_fault(file, entry.filename, StimulusError("file")))
-        if total > limits.max_total_bytes:
-            too_much = StimulusError("total", limit=limits.max_total_bytes)
-            faults.append(_fault(file, entry.filename, too_much))
-            break
     if faults:
         raise ManifestError(faults)
 
