@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analysis import schema
-from survey import enrolment, studies
-from survey.models import Participant, Response, Study, Trial
+from survey import enrolment, integrity, studies
+from survey.models import Erasure, Participant, Response, Study, Trial
 
 #: So many trials are handed out ahead, so that the next pair is there before it is needed.
 AHEAD = 3
@@ -115,15 +115,32 @@ def record(participant: Participant, payload: Mapping[str, Any]) -> Recorded:
         return Recorded(stored, replayed=True)
     if participant.withdrawn_at is not None:
         raise FlowError("withdrawn", _("You have withdrawn; nothing more is stored."))
-    if participant.trials.filter(index__lt=trial.index, answer__isnull=True).exists():
+    last = _last_response(participant)
+    if trial.index != (last.trial.index + 1 if last else 0):
         raise FlowError("out_of_order", _("An earlier image is still open."))
     response = Response(trial=trial, language=participant.language, **_checked(trial, payload))
-    response.answered_at = timezone.now()
-    if trial.delivered_at is not None:
-        elapsed = response.answered_at - trial.delivered_at
-        response.server_elapsed_ms = elapsed.total_seconds() * 1000
+    _add_server_clock(response, participant)
+    previous = last.chain if last else integrity.first_link(participant)
+    integrity.seal_response(response, participant, previous)
     response.save(force_insert=True)
     return Recorded(response, replayed=False)
+
+
+def _last_response(participant: Participant) -> Response | None:
+    answered = Response.objects.filter(trial__participant=participant).select_related("trial")
+    return answered.order_by("trial__index").last()
+
+
+def _add_server_clock(response: Response, participant: Participant) -> None:
+    """When it arrived and after how long; more time in the browser than here is flagged."""
+    response.answered_at = timezone.now()
+    if response.trial.delivered_at is None:
+        return
+    elapsed = response.answered_at - response.trial.delivered_at
+    response.server_elapsed_ms = elapsed.total_seconds() * 1000
+    too_long = (response.rt_ms or 0) > response.server_elapsed_ms
+    if too_long and not participant.is_simulated:  # bots have no clock
+        response.flags.append("rt_exceeds_server")
 
 
 def _trial_of_token(participant: Participant, token: object) -> Trial:
@@ -223,20 +240,45 @@ def finish(participant: Participant, background: Mapping[str, Any]) -> None:
         raise FlowError("too_early", _("Some images are still waiting for you."))
     participant.background = dict(background)
     participant.completed_at = timezone.now()
-    participant.save(update_fields=["background", "completed_at"])
+    last = _last_response(participant)
+    integrity.seal_participant(
+        participant, last.chain if last else integrity.first_link(participant)
+    )
+    participant.save(update_fields=["background", "completed_at", "salt", "seal"])
     enrolment.take_place_back(participant)
 
 
 @transaction.atomic
 def withdraw(participant: Participant) -> None:
-    """Erase what the participant gave: responses, plan and background. The row stays, empty."""
+    """Erase what the participant gave: responses, background and times. The row stays, empty."""
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
     if participant.withdrawn_at is not None:
         return
     enrolment.give_place_back(participant)
-    participant.trials.all().delete()
-    participant.background = None
-    participant.viewport = ""
-    participant.completed_at = None
+    erasure = Erasure.objects.create(participant=participant)
+    Response.objects.filter(trial__participant=participant).update(**_EMPTY)
+    participant.trials.update(delivered_at=None)
+    erasure.sealed = True
+    erasure.save()
+    for name in ("viewport", "salt", "seal", "seed"):
+        setattr(participant, name, "")
+    participant.start_key = f"erased-{participant.code}"
+    participant.background = participant.completed_at = None
     participant.withdrawn_at = timezone.now()
     participant.save()
+
+
+#: A response without content. Digest and link stay, so that the chain can be verified.
+_EMPTY: dict[str, Any] = {
+    "response": "",
+    "confidence": None,
+    "reason": "",
+    **dict.fromkeys(MEASURES),
+    "input_device": "",
+    "layout": "",
+    "language": "",
+    "flags": [],
+    "server_elapsed_ms": None,
+    "answered_at": None,
+    "salt": "",
+}

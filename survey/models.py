@@ -266,7 +266,7 @@ class Allocation(models.Model):
 class Participant(models.Model):
     """One person's single sitting."""
 
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="participants")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="participants")
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="participants")
     code = models.CharField(_("code"), max_length=20, unique=True, default=new_code)
     token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
@@ -286,6 +286,8 @@ class Participant(models.Model):
     consented_at = models.DateTimeField(_("consented at"), default=timezone.now)
     completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
     withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+    salt = models.CharField(max_length=32, blank=True, editable=False)
+    seal = models.CharField(max_length=64, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("participant")
@@ -306,7 +308,7 @@ class Participant(models.Model):
 class Trial(models.Model):
     """A planned presentation. The plan is written when the participant starts and never again."""
 
-    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="trials")
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="trials")
     index = models.PositiveSmallIntegerField(_("number"))
     block = models.PositiveSmallIntegerField(_("block"))
     block_key = models.CharField(_("name of the block"), max_length=50)
@@ -353,9 +355,9 @@ class Response(models.Model):
         PEN = "pen", _("pen")
 
     trial = models.OneToOneField(
-        Trial, on_delete=models.CASCADE, related_name="answer", primary_key=True
+        Trial, on_delete=models.PROTECT, related_name="answer", primary_key=True
     )
-    response = models.CharField(_("response"), max_length=10)
+    response = models.CharField(_("response"), max_length=10, blank=True)
     confidence = models.FloatField(_("confidence"), null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=50, blank=True)
     rt_ms = models.FloatField(_("response time in ms"), null=True)
@@ -375,7 +377,12 @@ class Response(models.Model):
     language = models.CharField(_("language"), max_length=10, blank=True)
     flags = models.JSONField(_("flags"), default=list, blank=True)
     server_elapsed_ms = models.FloatField(_("elapsed on the server in ms"), null=True)
-    answered_at = models.DateTimeField(_("answered at"), default=timezone.now)
+    answered_at = models.DateTimeField(_("answered at"), null=True, default=timezone.now)
+
+    # How `survey.integrity` notices a change: the salt goes with the content when it is erased.
+    salt = models.CharField(max_length=32, blank=True, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    chain = models.CharField(max_length=64, editable=False)
 
     class Meta:
         verbose_name = _("response")
@@ -384,6 +391,27 @@ class Response(models.Model):
 
     def __str__(self) -> str:
         return f"{self.trial_id}: {self.response}"
+
+
+class Erasure(models.Model):
+    """Permission to empty one participant's responses, valid until the transaction ends.
+
+    The database refuses every other change of a response (see the migration with the triggers).
+    """
+
+    participant = models.OneToOneField(
+        Participant, on_delete=models.PROTECT, related_name="erasure", primary_key=True
+    )
+    erased_at = models.DateTimeField(_("erased at"), default=timezone.now)
+    transaction = models.BigIntegerField(null=True, editable=False)
+    sealed = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
+
+    def __str__(self) -> str:
+        return f"erasure of {self.participant_id}"
 
 
 def media_path(folder: str, name: str) -> Any:

@@ -45,8 +45,16 @@ class Frozen:
 
 @transaction.atomic
 def save_design(plan: design.Study) -> Study:
-    """Write a design into the tables: a new draft, or a new text of an old one."""
+    """Write a design into the tables: a new draft, or a change of one that nobody is in now.
+
+    A changed design becomes a new version when the study goes live again.
+    """
     design.validate(plan)
+    running = Study.objects.filter(slug=plan.slug).exclude(
+        state__in=(Study.State.DRAFT, Study.State.PAUSED)
+    )
+    if running.exists():
+        raise StudyError(f"{plan.slug} is {running[0].state}; pause it before you change it.")
     values = design.to_dict(plan)
     blocks = values.pop("blocks")
     study, _made = Study.objects.update_or_create(slug=values.pop("slug"), defaults=values)

@@ -2,13 +2,14 @@
 
 import io
 import random
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from survey import design, enrolment, flow, studies
-from survey.models import Participant, Study
+from survey import design, enrolment, flow, stimuli, studies
+from survey.models import Generator, Pair, Participant, Stimulus, Study, media_path
 
 TEXTS = {
     "title": "Looking at pictures",
@@ -69,13 +70,44 @@ def png(seed: str, width: int = 80, height: int = 60) -> bytes:
     return out.getvalue()
 
 
-def make_study(tmp_path: Path, *blocks, live: bool = True, pairs: int = 4, catch: int = 0, **more):
-    """A study with images, live unless told otherwise."""
+def make_study(*blocks, live: bool = True, pairs: int = 4, catch: int = 0, **more) -> Study:
+    """A study with stimuli, live unless told otherwise.
+
+    The rows are written here and not imported, because decoding images would take most of the
+    time of most tests; the import has tests of its own.
+    """
     study = studies.save_design(plan(*blocks, **more))
-    studies.import_stimuli(study, write_images(tmp_path / "images", pairs, catch), jobs=1)
+    painter, _made = Generator.objects.get_or_create(name="Painter 1")
+    for number in range(pairs + catch):
+        pair = Pair.objects.create(study=study, code=f"pair{number:02}")
+        for origin, generator in (("real", None), ("ai", painter)):
+            stimulus = Stimulus.objects.create(
+                study=study,
+                pair=pair,
+                code=f"{origin}_{number:02}",
+                key=stimuli.random_key(),
+                origin=origin,
+                generator=generator,
+                category="thing",
+                is_catch=number >= pairs,
+                credit=f"Somebody {number}",
+                licence="CC0-1.0",
+                original_sha256=f"{study.pk}-{origin}-{number}",
+            )
+            path = media_path("stimuli", f"{stimulus.key}.jpg")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg())
     if live:
         studies.go_live(study)
     return Study.objects.get(pk=study.pk)
+
+
+@cache
+def jpeg() -> bytes:
+    """A small image as it is served; for most tests any will do."""
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48), (200, 120, 40)).save(out, "JPEG")
+    return out.getvalue()
 
 
 def enrol(study: Study, number: int = 0, **more) -> Participant:
