@@ -135,15 +135,22 @@ class Selector:
         )
 
     def _singles(self) -> list[Item]:
+        """Half real, half not, and nothing shown in two versions as long as that can be had."""
         half = self.block.trials // 2
-        real = self._least_shown(s for s in self.available if s.origin == "real")
-        other = self._least_shown(s for s in self.available if s.origin != "real")
-        self._need(len(real), half, "real stimuli")
-        self._need(len(other), half, "stimuli that are not real")
-        if self.wanted is not None:
-            taken = set(map(scene, real[:half]))
-            other.sort(key=lambda s: scene(s) not in taken)
-        return [Item(s, pair_id=s.pair_id) for s in real[:half] + other[:half]]
+        chosen: list[Stimulus] = []
+        for is_real, what in ((True, "real stimuli"), (False, "stimuli that are not real")):
+            order = self._least_shown(s for s in self.available if (s.origin == "real") == is_real)
+            self._need(len(order), half, what)
+            chosen += self._new_scenes_first(order, set(map(scene, chosen)))[:half]
+        return [Item(s, pair_id=s.pair_id) for s in chosen]
+
+    def _new_scenes_first(self, order: Sequence[Stimulus], seen: set[str]) -> list[Stimulus]:
+        new: list[Stimulus] = []
+        again: list[Stimulus] = []
+        for stimulus in order:
+            (again if scene(stimulus) in seen else new).append(stimulus)
+            seen.add(scene(stimulus))
+        return new + again if self.wanted is None else again + new
 
     def _matched(self) -> list[Item]:
         pairs = group((s for s in self.available if s.pair_id), lambda s: s.pair_id)
