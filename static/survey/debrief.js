@@ -1,4 +1,4 @@
-// Before and after under a slider. Without this script both stand one below the other.
+// Before and after under a slider. Without this script they stand side by side.
 
 const ARROWS = "M4 12h16M8 8l-4 4 4 4M16 8l4 4-4 4";
 
