@@ -7,3 +7,8 @@ from survey import design
 SLUG = "demo"
 FOLDER = Path(__file__).parent
 STIMULI = FOLDER / "stimuli"
+
+
+def demo_design(name: str = SLUG) -> design.Study:
+    """One of the designs beside this file."""
+    return design.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))

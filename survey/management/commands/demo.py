@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def _make_study(self) -> Study:
         self._say("Demo study")
-        study = studies.save_design(demo.design())
+        study = studies.save_design(demo.demo_design())
         with tqdm(desc="Images", unit="") as bar:
             studies.import_stimuli(study, demo.STIMULI, progress=advance(bar))
         studies.go_live(study)
