@@ -1,0 +1,117 @@
+"""From a loaded data set to every answer: exclusions, questions, verdicts, warnings."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from analysis import detectability, exclusions, preference
+from analysis.checks import DataError, Fault
+from analysis.claims import judge
+from analysis.data import Dataset
+from analysis.exclusions import Kept, Parameters
+from analysis.plan import Plan
+from analysis.results import Claim, Result, stimuli
+from analysis.samples import Finding, Sample
+from analysis.texts import Message
+
+QUESTIONS: tuple[Callable[[Sample, Plan], Finding], ...] = (
+    detectability.estimate,
+    preference.estimate,
+)
+PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Everything that a report says."""
+
+    dataset: Dataset
+    plan: Plan
+    rules: Parameters
+    kept: Kept
+    findings: list[Finding]
+    claims: list[Claim]
+    warnings: list[Message]
+    has_simulated: bool
+
+    @property
+    def results(self) -> list[Result]:
+        return [result for finding in self.findings for result in finding.results]
+
+    def counts(self) -> dict[str, Any]:
+        """How much data there was; responses are counted in trials."""
+        trials, main = self.dataset.trials, self.kept.main
+        pairs = main["pair_id"].nunique() if "pair_id" in main else 0
+        return {
+            "participants": self.kept.participants,
+            "planned": self.kept.planned,
+            "answered": int(trials["response"].notna().sum()),
+            "analysed": len(main),
+            "stimuli": len(stimuli(main)),
+            "pairs": int(pairs),
+            "sha256": self.dataset.sha256,
+        }
+
+
+def analyse(
+    dataset: Dataset,
+    plan: Plan,
+    rules: Parameters | None = None,
+    *,
+    include_simulated: bool = False,
+) -> Answers:
+    """Answer every question that the data can answer.
+
+    Raises
+    ------
+    DataError
+        Where no analysable response is left.
+    """
+    kept = exclusions.apply(dataset.trials, rules, include_simulated=include_simulated)
+    if kept.main.empty:
+        raise DataError([_nothing_left(kept)])
+    whole = exclusions.apply(
+        dataset.trials, exclusions.structural(rules), include_simulated=include_simulated
+    )
+    sample = Sample(kept, whole.main, dataset.stimuli, dataset.participants)
+    findings = [ask(sample, plan) for ask in QUESTIONS]
+    findings = [finding for finding in findings if finding.results or finding.tests]
+    warnings = dataset.warnings + [text for finding in findings for text in finding.warnings]
+    has_simulated = bool(exclusions.simulated(kept.main).any())
+    return Answers(
+        dataset=dataset,
+        plan=plan,
+        rules=exclusions.DEFAULT_RULES if rules is None else rules,
+        kept=kept,
+        findings=findings,
+        claims=judge([test for finding in findings for test in finding.tests], plan),
+        warnings=_simulated_warning(has_simulated) + warnings,
+        has_simulated=has_simulated,
+    )
+
+
+def _nothing_left(kept: Kept) -> Fault:
+    steps = [f"{step.rule} {step.trials}" for step in kept.flow if step.trials]
+    allowed = "at least one main trial with a response"
+    if any(step.rule == "simulated" and step.trials for step in kept.flow):
+        allowed += " (simulated participants count only with --include-simulated)"
+    found = f"no trial left of {kept.planned} (left out: {', '.join(steps)})"
+    return Fault("the trials table", None, "", found, allowed)
+
+
+def _simulated_warning(has_simulated: bool) -> list[Message]:
+    if not has_simulated:
+        return []
+    return [
+        Message(
+            "This analysis includes simulated participants. It says nothing about people and only "
+            "shows what a report looks like."
+        )
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed the results."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

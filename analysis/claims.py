@@ -1,0 +1,151 @@
+"""Verdicts by the contract's rules, with Holm's correction inside the family."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.estimate import Estimate
+from analysis.plan import CLAIMS, JOINT, NO_DIFFERENCE, UPWARD, Plan
+from analysis.results import Claim
+from analysis.sentences import Reason, joint_reason, lead
+from analysis.texts import Message
+
+
+@dataclass(frozen=True)
+class Test:
+    """What a verdict is made from: an estimate, or the p-value of a joint test.
+
+    `unit` names what the estimate is measured in where the claim allows several. `why_not` says
+    why the claim cannot be tested, `at_most_undecided` why no verdict can go beyond undecided.
+    """
+
+    claim: str
+    estimate: Estimate | None = None
+    p_joint: float | None = None
+    basis: tuple[str, ...] = ()
+    unit: Message | None = None
+    why_not: Message | None = None
+    at_most_undecided: Message | None = None
+
+    @property
+    def base(self) -> str:
+        return self.claim.split(":")[0]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given."""
+    adjusted = np.empty(len(p_values))
+    highest = 0.0
+    for rank, index in enumerate(np.argsort(p_values)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return [float(p) for p in adjusted]
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values that control the false discovery rate, in the order given."""
+    adjusted = np.empty(len(p_values))
+    lowest = 1.0
+    order = np.argsort(p_values)[::-1]
+    for rank, index in zip(range(len(p_values), 0, -1), order, strict=True):
+        lowest = min(lowest, p_values[index] * len(p_values) / rank)
+        adjusted[index] = lowest
+    return [float(p) for p in adjusted]
+
+
+def equivalence_p(estimate: Estimate, null: float, smallest_effect: float) -> float:
+    """p-value of two one-sided tests: small where the effect is smaller than the smallest one."""
+    above = estimate.p_greater(null - smallest_effect)
+    below = estimate.p_less(null + smallest_effect)
+    return max(above, below)
+
+
+def judge(tests: Sequence[Test], plan: Plan) -> list[Claim]:
+    """A verdict for each test, the p-values adjusted over all that can be tested.
+
+    Tests of no effect are one family, tests of equivalence another.
+    """
+    open_tests = [test for test in tests if test.why_not is None]
+    effect = holm([_effect_p(test) for test in open_tests])
+    estimated = [test for test in open_tests if test.estimate is not None]
+    equal = dict(
+        zip(
+            [test.claim for test in estimated],
+            holm([_equivalence_p(test, plan) for test in estimated]),
+            strict=True,
+        )
+    )
+    verdicts = {
+        test.claim: _verdict(test, p, equal.get(test.claim, 1.0), plan)
+        for test, p in zip(open_tests, effect, strict=True)
+    }
+    return [verdicts.get(test.claim) or _not_tested(test) for test in tests]
+
+
+def _effect_p(test: Test) -> float:
+    if test.estimate is None:
+        if test.p_joint is None:
+            raise ValueError(f"{test.claim} has neither an estimate nor a p-value")
+        return test.p_joint
+    return test.estimate.p_value(CLAIMS[test.base].null or 0.0)
+
+
+def _equivalence_p(test: Test, plan: Plan) -> float:
+    if test.estimate is None:
+        raise ValueError(f"{test.claim} has no estimate")
+    null = CLAIMS[test.base].null or 0.0
+    return equivalence_p(test.estimate, null, plan.smallest_effect(test.claim))
+
+
+def _not_tested(test: Test) -> Claim:
+    if test.why_not is None:
+        raise ValueError(f"{test.claim} was tested")
+    return Claim(test.claim, "not_tested", test.why_not, list(test.basis))
+
+
+def _verdict(test: Test, p_effect: float, p_equal: float, plan: Plan) -> Claim:
+    differs, equivalent = p_effect <= plan.alpha, p_equal <= plan.alpha
+    verdict = decide(
+        CLAIMS[test.base].kind,
+        differs=differs,
+        upward=test.estimate is None or test.estimate.value > (CLAIMS[test.base].null or 0.0),
+        equivalent=equivalent,
+    )
+    if test.at_most_undecided is not None and verdict != "undecided":
+        return Claim(test.claim, "undecided", test.at_most_undecided, list(test.basis))
+    reason = (
+        joint_reason(p_effect)
+        if test.estimate is None
+        else Reason(
+            test.claim, test.estimate, verdict, differs, equivalent, p_effect, p_equal, plan
+        ).message()
+    )
+    first = lead(test.claim, verdict, test.estimate, test.unit)
+    statement = Message("{lead} {reason}", {"lead": first, "reason": reason})
+    return Claim(test.claim, verdict, statement, list(test.basis))
+
+
+def decide(kind: str, *, differs: bool, upward: bool, equivalent: bool) -> str:
+    """The contract's verdict.
+
+    Parameters
+    ----------
+    kind : str
+        No difference, upward, two-sided or joint.
+    differs : bool
+        Whether the 1 - alpha interval excludes no effect.
+    upward : bool
+        Whether the estimate lies on the claimed side.
+    equivalent : bool
+        Whether the 1 - 2 alpha interval lies within the equivalence region.
+    """
+    if kind == JOINT:
+        return "supported" if differs else "undecided"
+    if kind == NO_DIFFERENCE:
+        if equivalent:
+            return "supported"
+        return "refuted" if differs else "undecided"
+    if differs and (kind != UPWARD or upward):
+        return "supported"
+    return "refuted" if differs or equivalent else "undecided"

@@ -1,0 +1,308 @@
+"""Pictures drawn: one sober style, direct labels, intervals always, chance always."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import singledispatch
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib_fontja
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from analysis.exclusions import Kept
+from analysis.pictures import Curves, Forest, Picture, Plane, Spread
+from analysis.texts import Message, translator
+
+INK, GREY, PALE, PAPER, CHANCE = "#1f1f1d", "#6b6a66", "#c4c2bc", "#f4f3f0", "#a3321f"
+WIDTH = 7.2  # inches
+LATIN = ("Inter", "Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
+
+Say = Callable[[Message], str]
+
+
+def save(picture: Picture | Kept, name: str, folder: Path, language: str) -> None:
+    """Draw a picture as NAME.svg and NAME.png into the folder."""
+    translate = translator(language)
+    with _style(language):
+        figure = draw(picture, lambda message: message.say(translate))
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
+
+
+@contextmanager
+def _style(language: str) -> Iterator[None]:
+    fonts = _fonts(language)
+    settings = {
+        "font.family": fonts,
+        "font.size": 9.5,
+        "text.color": INK,
+        "axes.labelcolor": GREY,
+        "axes.edgecolor": PALE,
+        "axes.facecolor": PAPER,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.spines.left": False,
+        "axes.unicode_minus": False,
+        "figure.facecolor": PAPER,
+        "savefig.facecolor": PAPER,
+        "xtick.color": GREY,
+        "ytick.color": INK,
+        "xtick.major.size": 3,
+        "ytick.major.size": 0,
+        "xtick.labelsize": 8.5,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "honmono",
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def _fonts(language: str) -> list[str]:
+    """Fonts that are there, the first that has a glyph is used."""
+    if language == "ja":
+        path = matplotlib_fontja.get_font_ttf_path()
+        font_manager.fontManager.addfont(path)
+        return ["IPAexGothic"]
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return [name for name in LATIN if name in known][:1]
+
+
+def _axes(height: float, left: float = 0.30) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height))
+    FigureCanvasAgg(figure)
+    bottom, top = 0.55 / height, 1 - 0.42 / height
+    axes = figure.add_axes((left, bottom, 0.94 - left, top - bottom))
+    return figure, axes
+
+
+def _null_line(axes: Axes, at: float, label: str) -> None:
+    """The line that everything is compared with, named above the plot."""
+    axes.axvline(at, color=CHANCE, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
+    axes.text(
+        at,
+        1.0,
+        label,
+        color=CHANCE,
+        ha="center",
+        va="bottom",
+        fontsize=8.5,
+        transform=axes.get_xaxis_transform(),
+    )
+
+
+def _percent(axis: object) -> None:
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))  # type: ignore[attr-defined]
+
+
+@singledispatch
+def draw(picture: object, say: Say) -> Figure:
+    """A figure of the picture; `say` puts a message into the report's language."""
+    raise TypeError(f"no figure for {type(picture).__name__}")
+
+
+@draw.register
+def _(picture: Forest, say: Say) -> Figure:
+    figure, axes = _axes(1.15 + 0.34 * len(picture.lines))
+    for row, line in enumerate(picture.lines):
+        result, height = line.result, -row
+        colour = INK if line.strong else GREY
+        if result.low is not None and result.high is not None:
+            axes.plot(
+                [result.low, result.high],
+                [height, height],
+                color=INK if line.strong else PALE,
+                linewidth=5,
+                alpha=0.28 if line.strong else 0.9,
+                solid_capstyle="round",
+                zorder=2,
+            )
+        axes.plot([result.estimate], [height], "o", color=colour, markersize=6, zorder=3)
+    axes.set_yticks(-np.arange(len(picture.lines)), [say(line.label) for line in picture.lines])
+    axes.set_ylim(-len(picture.lines) + 0.4, 0.6)
+    _null_line(axes, picture.null, say(picture.null_label))
+    axes.set_xlabel(say(picture.axis))
+    _widen(axes, picture)
+    if picture.percent:
+        _percent(axes.xaxis)
+    return figure
+
+
+def _widen(axes: Axes, picture: Forest) -> None:
+    """Room on both sides, the null always in sight and the scale never stretched to noise."""
+    ends = [picture.null]
+    for line in picture.lines:
+        ends += [
+            v for v in (line.result.low, line.result.high, line.result.estimate) if v is not None
+        ]
+    least = 0.2 if picture.percent else 0.5
+    low, high = min(ends), max(ends)
+    room = max(0.08 * (high - low), (least - (high - low)) / 2)
+    low, high = low - room, high + room
+    axes.set_xlim((max(low, 0.0), min(high, 1.0)) if picture.percent else (low, high))
+
+
+@draw.register
+def _(picture: Spread, say: Say) -> Figure:
+    """Stacked dots, one each; bins where there are too many to be told apart."""
+    figure, axes = _axes(1.2 + 0.95 * len(picture.rows))
+    for row, (_label, values) in enumerate(picture.rows):
+        x, y, size = _stacked(np.asarray(values, dtype=float))
+        axes.scatter(x, y * 0.82 - row, s=size, color=INK, alpha=0.55, linewidths=0, zorder=3)
+        axes.axhline(-row - 0.03, color=PALE, linewidth=0.8)
+    names = [f"{say(label)}\n(n = {len(values)})" for label, values in picture.rows]
+    axes.set_yticks(-np.arange(len(picture.rows)) + 0.3, names)
+    axes.set_ylim(-len(picture.rows) + 0.9, 1.0)
+    axes.set_xlim(-0.02, 1.02)
+    _null_line(axes, picture.null, say(picture.null_label))
+    axes.set_xlabel(say(picture.axis))
+    _percent(axes.xaxis)
+    return figure
+
+
+def _stacked(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Places of the dots of a dot plot, heights from 0 to 1, and the size of a dot."""
+    bins = np.round(values * 50) / 50
+    order = np.argsort(bins, kind="stable")
+    x = bins[order]
+    first = np.searchsorted(x, x, side="left")
+    height = (np.arange(len(x)) - first).astype(float)
+    tallest = max(float(height.max(initial=0)) + 1, 12)
+    return x, height / tallest + 0.04, max(2.0, 260 / tallest)
+
+
+@draw.register
+def _(kept: Kept, say: Say) -> Figure:
+    """The flow of participants: what is left on the left, what is left out on the right."""
+    steps = [step for step in kept.flow if step.trials or step.participants]
+    figure = Figure(figsize=(WIDTH, 1.05 + 0.62 * len(steps)))
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(0, 10)
+    axes.set_ylim(-len(steps) - 0.8, 0.8)
+    people, trials = kept.participants, kept.planned
+    count = Message("{participants} participants, {trials} trials")
+    for row in range(len(steps) + 1):
+        strong = row in (0, len(steps))
+        values = {"participants": f"{people:,}", "trials": f"{trials:,}"}
+        text = say(Message(count.template, values))
+        axes.text(0.35, -row, text, va="center", fontweight="bold" if strong else "normal")
+        if row == len(steps):
+            break
+        step = steps[row]
+        axes.plot([0.5, 0.5], [-row - 0.25, -row - 0.75], color=PALE, linewidth=1.2)
+        axes.plot([0.5, 4.55], [-row - 0.5, -row - 0.5], color=PALE, linewidth=1.2)
+        lost = Message(
+            "− {participants} participants, {trials} trials: {why}",
+            {
+                "participants": f"{step.participants:,}",
+                "trials": f"{step.trials:,}",
+                "why": step.meaning,
+            },
+        )
+        axes.text(4.65, -row - 0.5, _wrap(say(lost)), va="center", color=GREY, fontsize=8.5)
+        people, trials = people - step.participants, trials - step.trials
+    return figure
+
+
+def _wrap(text: str, width: int = 62) -> str:
+    """Lines of at most `width` columns; Japanese breaks between any two characters."""
+    lines, used = [""], 0
+    wide = any(ord(letter) > 0x2E7F for letter in text)
+    for word in list(text) if wide else text.split(" "):
+        length = sum(2 if ord(letter) > 0x2E7F else 1 for letter in word) + (0 if wide else 1)
+        if used + length > width and lines[-1]:
+            lines, used = [*lines, ""], 0
+        lines[-1] += word if wide or not lines[-1] else f" {word}"
+        used += length
+    return "\n".join(lines)
+
+
+@draw.register
+def _(picture: Curves, say: Say) -> Figure:
+    figure, axes = _axes(3.4, left=0.13)
+    axes.spines["left"].set_visible(True)
+    styles = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
+    for number, curve in enumerate(picture.curves):
+        colour = (INK, GREY, GREY)[number % 3]
+        x = np.asarray(curve.x, dtype=float)
+        axes.fill_between(x, curve.low, curve.high, color=colour, alpha=0.14, linewidth=0)
+        axes.plot(x, curve.y, color=colour, linestyle=styles[number % 3], linewidth=1.6)
+        if curve.points:
+            axes.plot(x, curve.y, "o", color=colour, markersize=5)
+        axes.annotate(
+            say(curve.label),
+            (x[-1], curve.y[-1]),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+        )
+    if picture.null is not None:
+        axes.axhline(picture.null, color=CHANCE, linewidth=1.1, linestyle=(0, (4, 3)))
+        axes.text(
+            0.0,
+            picture.null,
+            say(picture.null_label),
+            color=CHANCE,
+            va="bottom",
+            fontsize=8.5,
+            transform=axes.get_yaxis_transform(),
+        )
+    if picture.diagonal:
+        axes.plot([0.5, 1], [0.5, 1], color=CHANCE, linewidth=1.1, linestyle=(0, (4, 3)))
+    for place, label in picture.marks:
+        axes.axvline(place, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
+        axes.text(
+            place,
+            1.0,
+            say(label),
+            color=GREY,
+            ha="center",
+            va="bottom",
+            fontsize=8.5,
+            transform=axes.get_xaxis_transform(),
+        )
+    if picture.log_x:
+        axes.set_xscale("log")
+        ticks = sorted({x for curve in picture.curves for x in curve.x})
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+    axes.set_xlabel(say(picture.x_axis))
+    axes.set_ylabel(say(picture.y_axis))
+    if picture.percent:
+        _percent(axes.yaxis)
+    axes.margins(x=0.12)
+    return figure
+
+
+@draw.register
+def _(picture: Plane, say: Say) -> Figure:
+    figure, axes = _axes(3.8, left=0.13)
+    axes.spines["left"].set_visible(True)
+    for place in picture.places:
+        colour = INK if place.on_front else GREY
+        axes.plot([place.x] * 2, [place.y_low, place.y_high], color=PALE, linewidth=4, zorder=1)
+        axes.plot([place.x], [place.y], "o", color=colour, markersize=6, zorder=3)
+        axes.annotate(
+            say(place.label),
+            (place.x, place.y),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+        )
+    front = sorted((p.x, p.y) for p in picture.places if p.on_front)
+    if len(front) > 1:
+        axes.plot(*zip(*front, strict=True), color=INK, linewidth=0.9, zorder=2)
+    if picture.log_x:
+        axes.set_xscale("log")
+    axes.margins(x=0.25)
+    axes.set_xlabel(say(picture.x_axis))
+    axes.set_ylabel(say(picture.y_axis))
+    return figure

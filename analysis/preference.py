@@ -1,0 +1,95 @@
+"""Which do people like more, the photograph or the AI image?"""
+
+import pandas as pd
+
+from analysis.claims import Test
+from analysis.labels import CHANCE_LABEL, contrast_label
+from analysis.pictures import Forest, Line, Spread
+from analysis.plan import Plan
+from analysis.proportions import participant_means, share
+from analysis.results import Scope, claim_id, contrast_part, of_contrast, subset
+from analysis.samples import Finding, Sample, of_task
+from analysis.texts import Message
+
+QUESTION = "preference"
+TASK = "prefer_pair"
+NO_PREFERENCE = 0.5
+LIKING = ("", "liking")
+
+
+def estimate(sample: Sample, plan: Plan) -> Finding:
+    """Share of choices of the side that is not real, for each contrast and comparison.
+
+    Needs `participant_id`, `task`, `chose_ai`, `contrast`. Ties are left out of the share.
+    """
+    finding, lines, spreads = Finding(QUESTION), [], []
+    for contrast in sample.contrasts:
+        for asked in questions(sample.main, contrast):
+            rows = chosen(sample.main, contrast, asked)
+            part = contrast_part(contrast, sample.contrasts)
+            other = "" if asked in LIKING else f"question={asked}"
+            scope = Scope.of(QUESTION, TASK, subset(part, other), rows)
+            found = share(rows, "chose_ai", scope, "ai_choice_share", plan)
+            whole = chosen(sample.unfiltered, contrast, asked)
+            scope = Scope.of(QUESTION, TASK, subset(part, other, "exclusions=none"), whole)
+            again = share(whole, "chose_ai", scope, "ai_choice_share", plan)
+            finding.results += found.results + again.results
+            if found.headline is None:
+                continue
+            label = _label(contrast, asked)
+            lines.append(Line(label, found.headline, strong=not other))
+            if not other:
+                claim = claim_id("prefers_ai", contrast, sample.contrasts)
+                finding.tests.append(Test(claim, found.estimate, basis=(found.headline.key,)))
+                spreads += _spreads(rows, label)
+    if lines:
+        finding.pictures += _pictures(lines, spreads)
+    return finding
+
+
+def questions(trials: pd.DataFrame, contrast: str) -> list[str]:
+    """The comparisons asked for in this contrast, liking ("") first."""
+    rows = chosen(trials, contrast, None)
+    if "question" not in rows:
+        return [""] if len(rows) else []
+    found = rows["question"].astype(object).fillna("").unique()
+    return sorted({"" if name in LIKING else str(name) for name in found})
+
+
+def chosen(trials: pd.DataFrame, contrast: str, asked: str | None) -> pd.DataFrame:
+    """The choices between a real and another side, of one comparison or (None) of all."""
+    rows = of_contrast(of_task(trials, [TASK]), contrast)
+    rows = rows[rows["chose_ai"].notna()]
+    if asked is None or "question" not in rows:
+        return rows
+    names = rows["question"].astype(object).fillna("")
+    return rows[names.isin(LIKING) if asked in LIKING else names == asked]
+
+
+def _label(contrast: str, asked: str) -> Message:
+    if asked in LIKING:
+        return contrast_label(contrast)
+    return Message("{contrast}\n{asked}", {"contrast": contrast_label(contrast), "asked": asked})
+
+
+def _spreads(rows: pd.DataFrame, label: Message) -> list[tuple[Message, list[float]]]:
+    people = participant_means(rows, "chose_ai")
+    items = rows.groupby("item", observed=True)["chose_ai"].mean()
+    template = "{label}\n{what}"
+    return [
+        (Message(template, {"label": label, "what": Message(what)}), values.tolist())
+        for what, values in (("participants", people), ("pairs or images", items))
+        if len(values)
+    ]
+
+
+def _pictures(
+    lines: list[Line], spreads: list[tuple[Message, list[float]]]
+) -> list[Forest | Spread]:
+    title = Message("How often the side that is not a photograph was preferred")
+    axis = Message("choices of the AI or enhanced side")
+    each = Message("How single participants and images lie around it")
+    return [
+        Forest("preference", title, axis, lines, NO_PREFERENCE, CHANCE_LABEL),
+        Spread("preference_spread", each, axis, spreads, NO_PREFERENCE, CHANCE_LABEL),
+    ]

@@ -1,0 +1,240 @@
+"""The words of a verdict: a lead for everybody, and the reason for the statistician."""
+
+from dataclasses import dataclass
+
+from analysis.estimate import Estimate
+from analysis.plan import CLAIMS, NO_DIFFERENCE, Plan
+from analysis.texts import Message
+
+OTHER = {
+    "": Message("AI images"),
+    "real_vs_ai": Message("AI images"),
+    "real_vs_enhanced": Message("AI-enhanced photographs"),
+}
+PERCENT = ("indistinguishable", "prefers_ai", "calibrated")
+
+
+def _(text: str) -> str:
+    """Marks a text for translation."""
+    return text
+
+
+LEADS = {
+    ("indistinguishable", "supported"): _(
+        "People could not tell photographs and {other} apart to an extent that matters: "
+        "{estimate} of the judgements were correct."
+    ),
+    ("indistinguishable", "refuted above"): _(
+        "People told photographs and {other} apart better than by guessing: "
+        "{estimate} of the judgements were correct."
+    ),
+    ("indistinguishable", "refuted below"): _(
+        "People mistook {other} for photographs more often than guessing would: "
+        "only {estimate} of the judgements were correct."
+    ),
+    ("indistinguishable", "undecided"): _(
+        "It stays open whether people can tell photographs and {other} apart: "
+        "{estimate} of the judgements were correct."
+    ),
+    ("prefers_ai", "supported"): _(
+        "People preferred {other} to the photographs: they chose them in {estimate} of the pairs."
+    ),
+    ("prefers_ai", "refuted above"): _(
+        "People had no preference for {other} that matters: they chose them in {estimate} of the "
+        "pairs."
+    ),
+    ("prefers_ai", "refuted below"): _(
+        "People did not prefer {other} to the photographs: they chose them in {estimate} of the "
+        "pairs."
+    ),
+    ("prefers_ai", "undecided"): _(
+        "It stays open whether people prefer {other} to the photographs: they chose them in "
+        "{estimate} of the pairs."
+    ),
+    ("more_appealing", "supported"): _(
+        "{other} were rated as more appealing than the photographs, by {estimate}."
+    ),
+    ("more_appealing", "refuted above"): _(
+        "{other} were not rated as more appealing than the photographs to an extent that matters; "
+        "the difference was {estimate}."
+    ),
+    ("more_appealing", "refuted below"): _(
+        "{other} were not rated as more appealing than the photographs; the difference was "
+        "{estimate}."
+    ),
+    ("more_appealing", "undecided"): _(
+        "It stays open whether {other} are rated as more appealing than the photographs; the "
+        "difference was {estimate}."
+    ),
+    ("beauty_features", "supported"): _(
+        "What an image measurably looks like, such as its colour and contrast, goes together with "
+        "what people preferred."
+    ),
+    ("beauty_features", "undecided"): _(
+        "It stays open whether measurable features such as colour and contrast go together with "
+        "what people preferred."
+    ),
+    ("gut_reaction", "supported"): _(
+        "The less time people had to look, the more often they chose {other}: the difference "
+        "between the shortest and the longest exposure was {estimate}."
+    ),
+    ("gut_reaction", "refuted above"): _(
+        "The time that people had to look made no difference that matters to how often they chose "
+        "{other} ({estimate})."
+    ),
+    ("gut_reaction", "refuted below"): _(
+        "With less time to look people did not choose {other} more often; the difference was "
+        "{estimate}."
+    ),
+    ("gut_reaction", "undecided"): _(
+        "It stays open whether people choose {other} more often when they have less time to look "
+        "({estimate})."
+    ),
+    ("disclosure_effect", "supported above"): _(
+        "Being told that an image is AI raised how much it was liked, by {estimate}, whatever it "
+        "really was."
+    ),
+    ("disclosure_effect", "supported below"): _(
+        "Being told that an image is AI lowered how much it was liked, by {estimate}, whatever it "
+        "really was."
+    ),
+    ("disclosure_effect", "refuted"): _(
+        "The labels made no difference that matters to how much an image was liked ({estimate})."
+    ),
+    ("disclosure_effect", "undecided"): _(
+        "It stays open whether the labels change how much an image is liked ({estimate})."
+    ),
+    ("generator_gap", "supported"): _(
+        "The generators shown differ in how much their images were liked or noticed."
+    ),
+    ("generator_gap", "undecided"): _(
+        "It stays open whether the generators shown differ from each other."
+    ),
+    ("open_vs_closed", "supported above"): _(
+        "Images of open generators did better than those of closed ones, by {estimate}."
+    ),
+    ("open_vs_closed", "supported below"): _(
+        "Images of open generators did worse than those of closed ones, by {estimate}."
+    ),
+    ("open_vs_closed", "refuted"): _(
+        "Open and closed generators did not differ to an extent that matters ({estimate})."
+    ),
+    ("open_vs_closed", "undecided"): _(
+        "It stays open whether open and closed generators differ ({estimate})."
+    ),
+    ("calibrated", "supported"): _(
+        "People were about as sure as they were right: confidence and accuracy differed by "
+        "{estimate}."
+    ),
+    ("calibrated", "refuted above"): _("People were surer than they were right, by {estimate}."),
+    ("calibrated", "refuted below"): _(
+        "People were less sure than they were right, by {estimate}."
+    ),
+    ("calibrated", "undecided"): _(
+        "It stays open whether people's confidence fits their accuracy; the two differed by "
+        "{estimate}."
+    ),
+}
+UNITS = {
+    "more_appealing": Message("standard deviations"),
+    "gut_reaction": Message("log-odds"),
+    "disclosure_effect": Message("standard deviations"),
+    "open_vs_closed": Message("log-odds"),
+}
+
+
+def amount(claim: str, value: float, *, unit: Message | None = None) -> Message:
+    """A value of the claim's estimand, as people read it."""
+    base = claim.split(":")[0]
+    if base == "calibrated":
+        return Message("{value:+.1f} percentage points", {"value": 100 * value})
+    if base in PERCENT:
+        return Message("{value:.1%}", {"value": value})
+    if unit is None:
+        return Message("{value:+.2f}", {"value": value})
+    return Message("{value:+.2f} {unit}", {"value": value, "unit": unit})
+
+
+def lead(claim: str, verdict: str, estimate: Estimate | None, unit: Message | None) -> Message:
+    """The verdict in a sentence for everybody."""
+    base, _sep, contrast = claim.partition(":")
+    values: dict[str, object] = {"other": OTHER.get(contrast.split(":")[0], OTHER[""])}
+    side = ""
+    if estimate is not None:
+        side = " above" if estimate.value > (CLAIMS[base].null or 0.0) else " below"
+        values["estimate"] = amount(claim, estimate.value, unit=unit or UNITS.get(base))
+    template = LEADS.get((base, verdict)) or LEADS[(base, verdict + side)]
+    return Message(template, values)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a verdict on an estimate came out as it did."""
+
+    claim: str
+    estimate: Estimate
+    verdict: str
+    differs: bool
+    equivalent: bool
+    p_effect: float
+    p_equal: float
+    plan: Plan
+
+    def message(self) -> Message:
+        """One sentence with the numbers that decided."""
+        return Message(self._template(), self._values())
+
+    def _template(self) -> str:
+        no_difference = CLAIMS[self.claim.split(":")[0]].kind == NO_DIFFERENCE
+        if self.equivalent and self.differs and self.verdict == "supported":
+            return _(
+                "The {level:.0%} interval, {low} to {high}, leaves out {null} (p {p}), but the "
+                "effect is smaller than the smallest effect of interest: the {inner:.0%} interval, "
+                "{inner_low} to {inner_high}, lies within {region_low} to {region_high} (p "
+                "{p_equal})."
+            )
+        if self.equivalent and (no_difference or not self.differs):
+            return _(
+                "The {inner:.0%} interval, {inner_low} to {inner_high}, lies within {region_low} "
+                "to {region_high}, the region that counts as no difference (p {p_equal})."
+            )
+        if self.differs:
+            return _("The {level:.0%} interval, {low} to {high}, leaves out {null} (p {p}).")
+        return _(
+            "The {level:.0%} interval is {low} to {high}; neither is a difference from {null} "
+            "shown (p {p}), nor that it is smaller than {smallest} (p {p_equal})."
+        )
+
+    def _values(self) -> dict[str, object]:
+        null = CLAIMS[self.claim.split(":")[0]].null or 0.0
+        smallest = self.plan.smallest_effect(self.claim)
+        inner = 1 - 2 * self.plan.alpha
+        low, high = self.estimate.interval(self.plan.level)
+        inner_low, inner_high = self.estimate.interval(inner)
+        amounts = {
+            "low": low,
+            "high": high,
+            "null": null,
+            "inner_low": inner_low,
+            "inner_high": inner_high,
+            "region_low": null - smallest,
+            "region_high": null + smallest,
+            "smallest": smallest,
+        }
+        return {
+            **{name: amount(self.claim, value) for name, value in amounts.items()},
+            "level": self.plan.level,
+            "inner": inner,
+            "p": p_text(self.p_effect),
+            "p_equal": p_text(self.p_equal),
+        }
+
+
+def joint_reason(p: float) -> Message:
+    """Why a joint test's verdict came out as it did; a large p-value supports nothing."""
+    return Message(_("Joint test of all differences: p {p}."), {"p": p_text(p)})
+
+
+def p_text(p: float) -> str:
+    """A p-value with its sign: = 0.012 or < 0.0001."""
+    return "< 0.0001" if p < 0.0001 else f"= {p:.4f}" if p < 0.001 else f"= {p:.3f}"
