@@ -1,0 +1,129 @@
+"""What a mixed model's fit holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from analysis.estimate import Estimate
+from analysis.mixed.layout import Layout
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MixedFit:
+    """A fitted mixed model.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the fixed effects.
+    coef, se, cov : ndarray, shapes (p,), (p,), (p, p)
+        Fixed effects on the link's scale, with their standard errors and covariance.
+    sd : dict of str to float
+        Standard deviation of each factor's intercepts, and of its slopes as ``"NAME:slope"``.
+    correlation : dict of str to float
+        Correlation of intercept and slope, for factors that have a correlated slope.
+    boundary : tuple of str
+        The keys of `sd` that are exactly zero, and ``"NAME:correlation"`` where it is exactly
+        plus or minus one.
+    residual_sd : float
+        Of the linear model; NaN for binary responses.
+    log_likelihood : float
+        Laplace approximation (binary) or restricted likelihood (linear).
+    n : int
+        Responses, counted before identical rows were merged.
+    levels : dict of str to int
+        The number of levels of each factor.
+    modes : dict of str to ndarray, shape (levels, 1 or 2)
+        Each level's most likely intercept (and slope) on the link's scale, in the order of
+        ``numpy.unique`` of its labels.
+    link : {"logit", "probit", "identity"}
+    converged : bool
+    """
+
+    names: tuple[str, ...]
+    coef: FloatArray
+    cov: FloatArray
+    sd: dict[str, float]
+    correlation: dict[str, float]
+    boundary: tuple[str, ...]
+    residual_sd: float
+    log_likelihood: float
+    n: int
+    levels: dict[str, int]
+    modes: dict[str, FloatArray]
+    link: str
+    converged: bool
+    layout: Layout
+    theta: FloatArray  # entries of Λ; relative to the residual's sd in the linear model
+    joint_cov: FloatArray  # of the fixed effects and all entries of Λ; zero at a boundary
+
+    @property
+    def se(self) -> FloatArray:
+        return np.sqrt(np.diagonal(self.cov))
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of t intervals: one less than the smallest factor has levels."""
+        return min(self.levels.values()) - 1
+
+    def estimate(self, name: str) -> Estimate:
+        """One fixed effect as an estimate with its standard error and degrees of freedom."""
+        index = self.names.index(name)
+        return Estimate(float(self.coef[index]), float(self.se[index]), self.df)
+
+    def contrast(self, weights: ArrayLike) -> Estimate:
+        """A linear combination of the fixed effects; `weights` has shape (p,)."""
+        vector = np.asarray(weights, dtype=np.float64)
+        variance = float(vector @ self.cov @ vector)
+        return Estimate(float(vector @ self.coef), variance**0.5, self.df)
+
+    def joint_test(self, names: Sequence[str]) -> tuple[float, int, int, float]:
+        """Wald test that all the named fixed effects are zero.
+
+        Returns F, its two degrees of freedom (the second is `df`) and the p-value.
+        """
+        index = [self.names.index(name) for name in names]
+        effects, cov = self.coef[index], self.cov[np.ix_(index, index)]
+        statistic = float(effects @ np.linalg.solve(cov, effects)) / len(index)
+        return statistic, len(index), self.df, float(stats.f.sf(statistic, len(index), self.df))
+
+
+def describe_sds(
+    layout: Layout, theta: FloatArray, scale: float = 1.0
+) -> tuple[dict[str, float], dict[str, float], tuple[str, ...]]:
+    """Standard deviations, correlations and what lies on the boundary."""
+    sd: dict[str, float] = {}
+    correlation: dict[str, float] = {}
+    boundary: list[str] = []
+    for f, factor in enumerate(layout.factors):
+        lower = layout.lower(theta, f) * scale
+        spread = np.sqrt((lower**2).sum(axis=1))
+        for column in range(factor.width):
+            key = factor.name if column == 0 else f"{factor.name}:slope"
+            sd[key] = float(spread[column])
+            if spread[column] == 0:
+                boundary.append(key)
+        if factor.width == 2 and any(e.factor == f and not e.on_diagonal for e in layout.entries):
+            product = spread[0] * spread[1]
+            correlation[factor.name] = float(lower[0] @ lower[1] / product) if product else np.nan
+            if product and lower[1, 1] == 0:
+                boundary.append(f"{factor.name}:correlation")
+    return sd, correlation, tuple(boundary)
+
+
+def modes_by_factor(
+    layout: Layout, theta: FloatArray, spherical: FloatArray
+) -> dict[str, FloatArray]:
+    """Λ u for each factor: the levels' effects on the link's scale."""
+    modes = {}
+    for f, factor in enumerate(layout.factors):
+        own = [spherical[effect.place] for effect in layout.effects if effect.factor == f]
+        modes[factor.name] = np.stack(own, axis=1) @ layout.lower(theta, f).T
+    return modes

@@ -1,0 +1,109 @@
+"""The outer maximisation: free entries of Λ, exact zeros, and the covariance at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.mixed.layout import Entry, Layout
+from analysis.mixed.optimise import Maximum, RoughInformation, ValueAndGradient, maximise, polish
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+SUSPECT = 0.1  # an entry below this may be an exact zero that was approached from above
+NO_WORSE = 1e-6  # in log-likelihood
+
+
+@dataclass(frozen=True)
+class Found:
+    """The maximum over the parameters that are not fixed at zero."""
+
+    parameters: FloatArray  # all, with zeros at the boundary
+    free: BoolArray
+    maximum: Maximum
+
+    @property
+    def covariance(self) -> FloatArray:
+        """Inverse of the information; zero for parameters at the boundary."""
+        matrix = np.zeros((len(self.free), len(self.free)))
+        matrix[np.ix_(self.free, self.free)] = np.linalg.inv(self.maximum.information)
+        return matrix
+
+
+def search(
+    function: ValueAndGradient,
+    rough: RoughInformation,
+    start: FloatArray,
+    layout: Layout,
+) -> Found:
+    """Maximise; then see whether small standard deviations are exactly zero.
+
+    The likelihood is even in each column of Λ, so its derivative at zero vanishes and a maximum
+    at zero can only be told by comparison: with the column at zero the fit is no worse.
+    """
+    free = np.ones(len(start), dtype=bool)
+    found = _maximise_free(function, rough, start, free)
+    offset = len(start) - len(layout.entries)
+    for position, entry in enumerate(layout.entries):
+        if entry.on_diagonal and abs(found.parameters[offset + position]) < SUSPECT:
+            zeros = [offset + i for i, e in enumerate(layout.entries) if _same_column(e, entry)]
+            found = _without(function, rough, found, zeros)
+    maximum = polish(restricted(function, found.free), found.maximum)
+    return Found(filled(maximum.x, found.free), found.free, maximum)
+
+
+def _same_column(entry: Entry, other: Entry) -> bool:
+    return entry.factor == other.factor and entry.column == other.column
+
+
+def _maximise_free(
+    function: ValueAndGradient, rough: RoughInformation, start: FloatArray, free: BoolArray
+) -> Found:
+    """Maximise over the free parameters, the others zero."""
+
+    def rough_free(x: FloatArray, gradient: FloatArray) -> FloatArray:
+        return rough(filled(x, free), filled(gradient, free))[np.ix_(free, free)]
+
+    maximum = maximise(restricted(function, free), start[free], rough_free)
+    return Found(filled(maximum.x, free), free, maximum)
+
+
+def _without(
+    function: ValueAndGradient, rough: RoughInformation, found: Found, zeros: list[int]
+) -> Found:
+    """The fit with some entries at zero, if that loses nothing."""
+    free = found.free.copy()
+    free[zeros] = False
+    simpler = _maximise_free(function, rough, found.parameters, free)
+    return simpler if simpler.maximum.value >= found.maximum.value - NO_WORSE else found
+
+
+def filled(x: FloatArray, free: BoolArray) -> FloatArray:
+    """All parameters, from the free ones; the others are zero."""
+    parameters = np.zeros(len(free))
+    parameters[free] = x
+    return parameters
+
+
+def restricted(function: ValueAndGradient, free: BoolArray) -> ValueAndGradient:
+    """The function of the free parameters alone."""
+
+    def evaluate(x: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = function(filled(x, free))
+        return value, gradient[free]
+
+    return evaluate
+
+
+def positive_diagonals(layout: Layout, theta: FloatArray) -> FloatArray:
+    """The same Λ Λ' with no negative diagonal entry: each column's sign is arbitrary."""
+    negative = {
+        (entry.factor, entry.column)
+        for value, entry in zip(theta, layout.entries, strict=True)
+        if entry.on_diagonal and value < 0
+    }
+    flips = [(entry.factor, entry.column) in negative for entry in layout.entries]
+    return np.where(flips, -theta, theta)
