@@ -23,42 +23,47 @@ GUESSING, CERTAIN = (
 )
 
 
-def state(participant: Participant, urls: dict[str, str]) -> dict[str, Any]:
+def state(
+    participant: Participant, urls: dict[str, str], done: int | None = None
+) -> dict[str, Any]:
     """Where the participant stands, and the next trials if there are any."""
-    step = flow.step_of(participant)
-    total = participant.trials.count()
-    done = participant.trials.filter(answer__isnull=False).count()
+    done = flow.responses_of(participant) if done is None else done
+    step = flow.step_of(participant, done)
+    progress = {"step": step, "url": "", "done": done, "total": participant.planned}
     if step != flow.Step.TRIALS:
-        return {"step": step, "url": urls.get(step, ""), "done": done, "total": total}
-    ahead = flow.next_trials(participant)
-    return {
-        "step": step,
-        "url": "",
-        "done": done,
-        "total": total,
-        "block": _block(participant, ahead[0]),
-        "trials": [_trial(trial) for trial in ahead],
+        return progress | {"url": urls.get(step, "")}
+    ahead = flow.next_trials(participant, done)
+    block = studies.block_of(participant.version, ahead[0].block_key)
+    return progress | {
+        "block": _block(block, ahead[0], participant.language),
+        "trials": [_trial(trial, block) for trial in ahead],
     }
 
 
-def _block(participant: Participant, trial: Trial) -> dict[str, Any]:
-    block = studies.block_of(trial)
-    texts: dict[str, Any] = dict(block.texts.get(participant.language, {}))
+def _block(block: design.Block, trial: Trial, language: str) -> dict[str, Any]:
+    """What is the same for all trials of a block; the instructions only before its first one."""
+    texts: dict[str, Any] = dict(block.texts.get(language, {}))
     reasons = texts.get("reasons", {})
-    in_block = participant.trials.filter(block=trial.block)
+    started = not _is_first_of_block(trial)
     return {
         "number": trial.block,
         "task": block.task,
-        "started": in_block.filter(answer__isnull=False).exists(),
-        "instructions": markup.render(texts.get("instructions", "")),
+        "started": started,
+        "instructions": "" if started else markup.render(texts.get("instructions", "")),
         "prompt": texts.get("prompt") or PROMPTS[block.task],
         "hint": texts.get("hint", ""),
         "ties": block.ties,
         "scale": _scale(block, texts),
         "confidence": _confidence(block, texts),
         "reasons": [{"code": code, "label": reasons.get(code, code)} for code in block.reasons],
-        "practice": in_block.filter(kind="practice", answer__isnull=True).count(),
     }
+
+
+def _is_first_of_block(trial: Trial) -> bool:
+    if trial.index == 0:
+        return True
+    before = trial.participant.trials.filter(index=trial.index - 1)
+    return before.values_list("block", flat=True).get() != trial.block
 
 
 def _scale(block: design.Block, texts: dict[str, Any]) -> dict[str, Any] | None:
@@ -90,8 +95,7 @@ def _confidence(block: design.Block, texts: dict[str, Any]) -> dict[str, Any] | 
     return {**ends, "slider": False, "steps": values}
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
-    block = studies.block_of(trial)
+def _trial(trial: Trial, block: design.Block) -> dict[str, Any]:
     practice = trial.kind == "practice"
     return {
         "token": flow.trial_token(trial),

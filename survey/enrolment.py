@@ -62,6 +62,7 @@ def start(
         version=plan_for.version,
         start_key=start_key,
         number=number,
+        planned=len(planned),
         seed=seed,
         condition=condition,
         language=language,

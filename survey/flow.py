@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analysis import schema
-from survey import enrolment, integrity, studies
+from survey import design, enrolment, integrity, studies
 from survey.models import Erasure, Participant, Response, Study, Trial
 
 #: So many trials are handed out ahead, so that the next pair is there before it is needed.
@@ -67,23 +67,31 @@ class FlowError(Exception):
 
 @dataclass(frozen=True)
 class Recorded:
-    """The stored response, and whether it had been there already."""
+    """The stored response, whether it had been there already, and how many there are now."""
 
     response: Response
     replayed: bool
+    done: int
 
 
-def step_of(participant: Participant) -> Step:
-    """Where the participant stands; nothing but the database decides it."""
+def step_of(participant: Participant, done: int | None = None) -> Step:
+    """Where the participant stands; nothing but the database decides it.
+
+    `done` is the number of responses, where the caller has counted them already.
+    """
     if participant.withdrawn_at is not None:
         return Step.WITHDRAWN
     if participant.completed_at is not None:
         return Step.DEBRIEF
     if participant.study.state == Study.State.CLOSED:
         return Step.CLOSED
-    if participant.trials.filter(answer__isnull=True).exists():
-        return Step.TRIALS
-    return Step.BACKGROUND
+    done = responses_of(participant) if done is None else done
+    return Step.TRIALS if done < participant.planned else Step.BACKGROUND
+
+
+def responses_of(participant: Participant) -> int:
+    """How many trials are answered. They are answered in order, so this is the next one's index."""
+    return Response.objects.filter(trial__participant=participant).count()
 
 
 def trial_token(trial: Trial) -> str:
@@ -91,31 +99,37 @@ def trial_token(trial: Trial) -> str:
     return _signer.sign(str(trial.pk))
 
 
-def next_trials(participant: Participant) -> list[Trial]:
+def next_trials(participant: Participant, done: int | None = None) -> list[Trial]:
     """The next unanswered trials of the current block, stamped with their first delivery."""
-    waiting = list(
-        participant.trials.filter(answer__isnull=True)
-        .select_related("left", "right", "stimulus")
-        .order_by("index")[:AHEAD]
-    )
+    done = responses_of(participant) if done is None else done
+    window = participant.trials.filter(index__gte=done, index__lt=done + AHEAD)
+    waiting = list(window.select_related("left", "right", "stimulus").order_by("index"))
     ahead = [trial for trial in waiting if trial.block == waiting[0].block]
     new = [trial.pk for trial in ahead if trial.delivered_at is None]
     if new:
         now = timezone.now()
         Trial.objects.filter(pk__in=new, delivered_at__isnull=True).update(delivered_at=now)
+    for trial in ahead:
+        trial.participant = participant
     return ahead
 
 
 @transaction.atomic
 def record(participant: Participant, payload: Mapping[str, Any]) -> Recorded:
     """Store one response. Raises FlowError when the token, the order or a value is wrong."""
-    trial = _trial_of_token(participant, payload.get("token"))
-    stored = Response.objects.filter(trial=trial).first()
-    if stored is not None:
-        return Recorded(stored, replayed=True)
-    if participant.withdrawn_at is not None:
-        raise FlowError("withdrawn", _("You have withdrawn; nothing more is stored."))
+    pk = _pk_of_token(payload.get("token"))
+    withdrawn = _lock(participant)
+    trial = participant.trials.select_related("left", "right", "stimulus").filter(pk=pk).first()
+    if trial is None:
+        raise FlowError("bad_token", _("This answer does not belong here."), 400)
+    trial.participant = participant
     last = _last_response(participant)
+    if last is not None and trial.index <= last.trial.index:
+        stored = Response.objects.get(trial=trial)
+        stored.trial = trial
+        return Recorded(stored, replayed=True, done=last.trial.index + 1)
+    if withdrawn:
+        raise FlowError("withdrawn", _("You have withdrawn; nothing more is stored."))
     if trial.index != (last.trial.index + 1 if last else 0):
         raise FlowError("out_of_order", _("An earlier image is still open."))
     response = Response(trial=trial, language=participant.language, **_checked(trial, payload))
@@ -123,7 +137,23 @@ def record(participant: Participant, payload: Mapping[str, Any]) -> Recorded:
     previous = last.chain if last else integrity.first_link(participant)
     integrity.seal_response(response, participant, previous)
     response.save(force_insert=True)
-    return Recorded(response, replayed=False)
+    return Recorded(response, replayed=False, done=trial.index + 1)
+
+
+def _pk_of_token(token: object) -> int:
+    try:
+        return int(_signer.unsign(str(token)))
+    except (signing.BadSignature, ValueError):
+        raise FlowError("bad_token", _("This answer does not belong here."), 400) from None
+
+
+def _lock(participant: Participant) -> bool:
+    """Hold the participant until the commit, so that responses come one by one.
+
+    Returns whether the participant has withdrawn in the meantime.
+    """
+    rows = Participant.objects.select_for_update().filter(pk=participant.pk)
+    return rows.values_list("withdrawn_at", flat=True).get() is not None
 
 
 def _last_response(participant: Participant) -> Response | None:
@@ -176,20 +206,24 @@ def _checked(trial: Trial, payload: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _block_of(trial: Trial) -> design.Block:
+    return studies.block_of(trial.participant.version, trial.block_key)
+
+
 def _choice(trial: Trial, value: object) -> str:
     if trial.task == "rate_single":
-        steps = studies.block_of(trial).scale_steps
+        steps = _block_of(trial).scale_steps
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= steps:
             return str(value)
     elif isinstance(value, str) and value in CHOICES[trial.task]:
         return value
-    elif value == "tie" and trial.task == "prefer_pair" and studies.block_of(trial).ties:
+    elif value == "tie" and trial.task == "prefer_pair" and _block_of(trial).ties:
         return "tie"
     raise FlowError("bad_response", _("This answer is not among the choices."), 400)
 
 
 def _confidence(trial: Trial, value: object) -> float | None:
-    if not studies.block_of(trial).confidence_steps:
+    if not _block_of(trial).confidence_steps:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
@@ -197,7 +231,7 @@ def _confidence(trial: Trial, value: object) -> float | None:
 
 
 def _reason(trial: Trial, value: object) -> str:
-    allowed = studies.block_of(trial).reasons
+    allowed = _block_of(trial).reasons
     if not value or not allowed:
         return ""
     if value in allowed:
@@ -213,7 +247,7 @@ def _measure(value: object, largest: float) -> float | None:
 
 def feedback(trial: Trial, response: Response) -> bool | None:
     """Whether a locked response was right, if its block tells; else nothing."""
-    tells = studies.block_of(trial).feedback
+    tells = _block_of(trial).feedback
     if tells == "each" or (tells == "practice" and trial.kind == "practice"):
         return is_correct(trial, response)
     return None

@@ -4,6 +4,7 @@ import secrets
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -11,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from survey import design
+from survey import design, panels
 
 
 def new_token() -> str:
@@ -22,6 +23,14 @@ def new_token() -> str:
 def new_code() -> str:
     """A participant's opaque code, as it appears in the data."""
     return "p" + secrets.token_hex(5)
+
+
+def validate_recruitment(value: Any) -> None:
+    """Refuse settings of a panel that do not work, with every fault."""
+    try:
+        panels.read(value)
+    except panels.PanelError as error:
+        raise ValidationError(list(error.faults)) from error
 
 
 class Task(models.TextChoices):
@@ -67,13 +76,20 @@ class Study(models.Model):
     exclusion_rules = models.JSONField(_("exclusion rules"), default=list, blank=True)
     analysis_plan = models.JSONField(_("analysis plan"), default=dict, blank=True)
 
-    # Not part of the design: how many, until when, and who looks after it.
+    # Not part of the design: how many, until when, and from where they come.
     quota = models.PositiveIntegerField(_("quota"), null=True, blank=True)
     slot_minutes = models.PositiveIntegerField(
         _("minutes after which a place is given to somebody else"), default=60
     )
     opens_at = models.DateTimeField(_("opens at"), null=True, blank=True)
     closes_at = models.DateTimeField(_("closes at"), null=True, blank=True)
+    recruitment = models.JSONField(
+        _("recruitment"),
+        default=dict,
+        blank=True,
+        validators=[validate_recruitment],
+        help_text=_("The panel that participants come from; empty: they come by the open link."),
+    )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     class Meta:
@@ -272,6 +288,7 @@ class Participant(models.Model):
     token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
     start_key = models.CharField(max_length=64, unique=True, editable=False)
     number = models.PositiveIntegerField(_("running number"))
+    planned = models.PositiveSmallIntegerField(_("planned trials"), default=0)
     seed = models.CharField(max_length=40, editable=False)
     condition = models.CharField(_("condition"), max_length=50, blank=True)
     language = models.CharField(_("language"), max_length=10)
@@ -412,6 +429,52 @@ class Erasure(models.Model):
 
     def __str__(self) -> str:
         return f"erasure of {self.participant_id}"
+
+
+class PanelIdentity(models.Model):
+    """Who a participant is at a panel: for payment only, and erased by routine after that.
+
+    Never part of the data; seen only with the permission of its own.
+    """
+
+    participant = models.OneToOneField(
+        Participant, on_delete=models.CASCADE, related_name="panel_identity", primary_key=True
+    )
+    panel = models.CharField(_("panel"), max_length=20)
+    panel_id = models.CharField(_("panel ID"), max_length=panels.MAX_LENGTH)
+    panel_study = models.CharField(_("study there"), max_length=panels.MAX_LENGTH, blank=True)
+    submission = models.CharField(_("submission"), max_length=panels.MAX_LENGTH, blank=True)
+    submit_to = models.CharField(_("submit to"), max_length=panels.MAX_LENGTH, blank=True)
+
+    class Meta:
+        verbose_name = _("panel identity")
+        verbose_name_plural = _("panel identities")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.panel}: {self.panel_id}"
+
+
+class EntryKey(models.Model):
+    """A keyed hash of a panel ID, so that one person takes part once. Goes when the study closes.
+
+    It says nothing without the server's secret, and outlives the routine erasure of the ID.
+    """
+
+    participant = models.OneToOneField(
+        Participant, on_delete=models.CASCADE, related_name="entry_key", primary_key=True
+    )
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="entry_keys")
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["study", "digest"], name="one_entry_a_person")
+        ]
+
+    def __str__(self) -> str:
+        return self.digest
 
 
 def media_path(folder: str, name: str) -> Any:

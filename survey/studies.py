@@ -4,7 +4,6 @@ import dataclasses
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -141,23 +140,20 @@ def frozen_now(study: Study) -> Frozen:
 
 
 def frozen(version: Version) -> Frozen:
-    """A version's design and stimuli, read from its canonical text and kept in memory."""
-    plan, pool = _read_canonical(version.design_hash, version.canonical)
-    return Frozen(version, plan, pool)
+    """A version's design and stimuli, kept in memory: what a design hash names never changes."""
+    known = _frozen.get(version.design_hash)
+    if known is None:
+        plan, pool = design.from_canonical(version.canonical)
+        known = _frozen.setdefault(version.design_hash, (plan, tuple(pool)))
+    return Frozen(version, *known)
 
 
-@lru_cache(maxsize=64)
-def _read_canonical(
-    design_hash: str, canonical: str
-) -> tuple[design.Study, tuple[design.Stimulus, ...]]:
-    plan, pool = design.from_canonical(canonical)
-    return plan, tuple(pool)
+_frozen: dict[str, tuple[design.Study, tuple[design.Stimulus, ...]]] = {}
 
 
-def block_of(trial: Trial) -> design.Block:
-    """The frozen design of a trial's block."""
-    plan = frozen(trial.participant.version).study
-    return next(block for block in plan.blocks if block.key == trial.block_key)
+def block_of(version: Version, key: str) -> design.Block:
+    """The frozen design of one block."""
+    return next(block for block in frozen(version).study.blocks if block.key == key)
 
 
 # --- stimuli -----------------------------------------------------------------------------------

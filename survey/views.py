@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import (
     FileResponse,
     Http404,
@@ -169,8 +170,7 @@ def with_participant(view: View) -> View:
     @wraps(view)
     @never_cache
     def wrapped(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        participant = Participant.objects.select_related("study", "version").filter(token=token)
-        found = participant.first()
+        found = _participants().filter(token=token).first()
         if found is None:
             return _unknown_link(request)
         _follow_language(request, found)
@@ -179,6 +179,13 @@ def with_participant(view: View) -> View:
             return view(request, found, *args, **kwargs)
 
     return wrapped
+
+
+def _participants() -> QuerySet[Participant]:
+    """Participants with study and version, without the long texts that few pages need."""
+    texts = ("texts", "background", "conditions", "exclusion_rules", "analysis_plan")
+    people = Participant.objects.select_related("study", "version")
+    return people.defer("version__canonical", *(f"study__{name}" for name in texts))
 
 
 def _follow_language(request: HttpRequest, participant: Participant) -> None:
@@ -220,8 +227,8 @@ def _frame(participant: Participant) -> dict[str, Any]:
         "study": _card(participant.study) | {"languages": participant.study.languages},
         "withdraw_url": reverse("withdraw", args=[participant.token]),
         "private_link": reverse("trial_page", args=[participant.token]),
-        "total": participant.trials.count(),
-        "done": participant.trials.filter(answer__isnull=False).count(),
+        "total": participant.planned,
+        "done": flow.responses_of(participant),
     }
 
 
@@ -265,7 +272,8 @@ def responses(request: HttpRequest, participant: Participant) -> HttpResponse:
         "replayed": recorded.replayed,
         "feedback": delivery.feedback(recorded),
     }
-    return JsonResponse(answer | delivery.state(participant, _urls(participant)))
+    state = delivery.state(participant, _urls(participant), recorded.done)
+    return JsonResponse(answer | state)
 
 
 def _payload(request: HttpRequest) -> dict[str, Any] | None:

@@ -119,7 +119,7 @@ def enrol(study: Study, number: int = 0, **more) -> Participant:
 def payload(participant: Participant, **more) -> dict:
     """A valid response to the participant's next trial."""
     trial = flow.next_trials(participant)[0]
-    block_plan = studies.block_of(trial)
+    block_plan = studies.block_of(participant.version, trial.block_key)
     answer = {"detect_single": "ai", "rate_single": 1}.get(trial.task, "left")
     values = {"token": flow.trial_token(trial), "response": answer, "rt_ms": 1234.5}
     if block_plan.confidence_steps:

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from survey.design.selection import Item
 from survey.design.validation import DesignError
 
-ATTEMPTS = 200
+ATTEMPTS = 100
+
+
+class NoOrderError(DesignError):
+    """The stimuli suffice, but these cannot be put into an order; others may."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +65,7 @@ def arrange(
         order = _attempt(rng.sample(drafts, len(drafts)), before, gap)
         if order is not None:
             return order
-    raise DesignError(["no order keeps the same pair or stimulus out of adjacent trials"])
+    raise NoOrderError(["no order keeps the same pair or stimulus out of adjacent trials"])
 
 
 def _attempt(left: list[Draft], before: Sequence[Draft], gap: int) -> list[Draft] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from survey.design.ordering import (
     Draft,
+    NoOrderError,
     arrange_with_repeats,
     balanced_sides,
     crossed,
@@ -20,7 +21,7 @@ from survey.design.study import Block, PlannedTrial, Stimulus, Study
 from survey.design.supply import CatchSupply
 from survey.design.validation import DesignError
 
-ATTEMPTS = 100
+ATTEMPTS = 50
 
 
 def choose_condition(study: Study, counts: Mapping[str, int], rng: random.Random) -> str:
@@ -48,6 +49,22 @@ def plan_trials(
     stimulus so far, see `exposure_units`.
     """
     blocks = _blocks_of(study, condition, number, rng)
+    for _ in range(ATTEMPTS):
+        try:
+            return _plan(study, blocks, stimuli, number, exposures, rng)
+        except NoOrderError as error:
+            last = error
+    raise last
+
+
+def _plan(
+    study: Study,
+    blocks: Sequence[Block],
+    stimuli: Sequence[Stimulus],
+    number: int,
+    exposures: Exposures,
+    rng: random.Random,
+) -> list[PlannedTrial]:
     chosen = _choose(study, blocks, stimuli, exposures, rng)
     supply = CatchSupply(stimuli, rng)
     plan: list[list[Draft]] = []

@@ -182,18 +182,13 @@ class Selector:
         found = sum(map(len, others.values()))
         what = "stimuli that are not real, each with a real one of its category"
         self._need(found, self.block.trials, what)
-        return [
-            Item(real, other)
-            for category, members in others.items()
-            for real, other in zip(
-                self._shuffled(self._least_shown(reals[category])[: len(members)]),
-                members,
-                strict=True,
-            )
-        ]
-
-    def _shuffled(self, stimuli: list[Stimulus]) -> list[Stimulus]:
-        return self.rng.sample(stimuli, len(stimuli))
+        seen = {scene(other) for members in others.values() for other in members}
+        items: list[Item] = []
+        for category, members in others.items():
+            order = self._new_scenes_first(self._least_shown(reals[category]), seen)
+            partners = self.rng.sample(order[: len(members)], len(members))
+            items += [Item(real, other) for real, other in zip(partners, members, strict=True)]
+        return items
 
     def _ai_vs_ai(self) -> list[Item]:
         """Two generators' stimuli of one pair; those without a pair, of one category."""
