@@ -136,7 +136,7 @@ def _read_csv(name: str, content: bytes) -> pa.Table:
 
     try:
         table = pyarrow.csv.read_csv(
-            io.BytesIO(content),
+            io.BytesIO(content if b"\n" in content else content + b"\n"),
             pyarrow.csv.ReadOptions(use_threads=False),  # threads lose count of the rows
             pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep_fault),
             pyarrow.csv.ConvertOptions(
@@ -215,7 +215,9 @@ def add_derived(trials: pd.DataFrame) -> None:
     """
     keys = _derivation_keys(trials)
     codes, first = _combinations(keys)
-    derived = [schema.derive(row) for row in keys.iloc[first].to_dict("records")]
+    distinct = keys.iloc[first].astype(object)
+    rows = distinct.where(distinct.notna(), None).to_dict("records")
+    derived = [schema.derive(row) for row in rows]
     for column in schema.DERIVED:
         values = np.array([row[column.name] for row in derived], dtype=object)
         if column.type == "boolean":
@@ -253,10 +255,8 @@ def _combinations(keys: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _compared_with(trials: pd.DataFrame) -> pd.Categorical:
-    """For real single stimuli, the other origin shown for the same task, question and pair.
-
-    Where both other origins are shown, the pair decides; without a pair it stays open.
-    """
+    """For real single stimuli, the other origin shown of the same pair, else for the same task
+    and question. Where both other origins are shown there, it stays open."""
     origins = list(schema.ORIGINS)
     if "origin" not in trials:
         return pd.Categorical([None] * len(trials), categories=origins)
@@ -265,7 +265,7 @@ def _compared_with(trials: pd.DataFrame) -> pd.Categorical:
     by_question = _only_other_origin(shown.drop(columns="pair_id", errors="ignore"))
     other = by_question.reindex(trials.index)
     if "pair_id" in shown:
-        in_pair = shown[shown["pair_id"].notna()]
+        in_pair = shown.loc[shown["pair_id"].notna(), ["pair_id", "origin"]]
         other = _only_other_origin(in_pair).reindex(trials.index).fillna(other)
     return pd.Categorical(other, categories=origins)
 
