@@ -174,7 +174,8 @@ class Selector:
         """The others by exposure while their category has a real one left, then the real ones."""
         reals = group((s for s in self.available if s.origin == "real"), lambda s: s.category)
         others: dict[str, list[Stimulus]] = {category: [] for category in reals}
-        for stimulus in self._least_shown(s for s in self.available if s.origin != "real"):
+        order = self._least_shown(s for s in self.available if s.origin != "real")
+        for stimulus in self._new_scenes_first(order, set()):
             found = sum(map(len, others.values()))
             taken = others.get(stimulus.category, [])
             if found < self.block.trials and len(taken) < len(reals.get(stimulus.category, ())):
@@ -185,8 +186,8 @@ class Selector:
         seen = {scene(other) for members in others.values() for other in members}
         items: list[Item] = []
         for category, members in others.items():
-            order = self._new_scenes_first(self._least_shown(reals[category]), seen)
-            partners = self.rng.sample(order[: len(members)], len(members))
+            real_order = self._new_scenes_first(self._least_shown(reals[category]), seen)
+            partners = self.rng.sample(real_order[: len(members)], len(members))
             items += [Item(real, other) for real, other in zip(partners, members, strict=True)]
         return items
 
