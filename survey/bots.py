@@ -109,8 +109,10 @@ class Bot:
 
     def take_part(self) -> str:
         """Consent, answer every trial, fill in the background. Returns the participant's code."""
-        entry = self.transport.get(reverse("entry", args=[self.study.slug]))
-        fields = {"agree": "on", "adult": "on", "simulated": enrolment.simulation_pass()}
+        simulated = {"simulated": enrolment.simulation_pass()}
+        address = reverse("entry", args=[self.study.slug])
+        entry = self.transport.get(f"{address}?{urlencode(simulated)}")
+        fields = {"agree": "on", "adult": "on"} | simulated
         page = self._post_form(reverse("start", args=[self.study.slug]), entry, fields)
         token = page.url.rstrip("/").rsplit("/", 1)[-1]
         participant = Participant.objects.get(token=token)

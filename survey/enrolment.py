@@ -10,8 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from survey import design, studies
+from survey import design, recruitment, studies
 from survey.models import Allocation, Participant, Stimulus, Study, Trial
+from survey.panels import Arrival
 
 _simulation = Signer(salt="survey.simulation")
 
@@ -27,17 +28,19 @@ def start(
     language: str,
     start_key: str,
     consent_version: str = "",
-    source: str = "open",
+    arrival: Arrival | None = None,
     viewport: str = "",
     is_simulated: bool = False,
 ) -> Participant:
     """Admit one participant and write the whole plan, in one transaction.
 
-    A second call with the same `start_key` (a double click, a repeated POST) returns the
-    participant that the first one made. Raises NotOpenError.
+    A second call with the same `start_key` (a double click, a repeated POST) or for the same
+    person of a panel returns the participant that the first one made. Raises NotOpenError.
     """
     allocation = _lock_allocation(study)
     known = Participant.objects.filter(start_key=start_key).first()
+    if known is None and arrival is not None:
+        known = recruitment.participant_of(study, arrival)
     if known is not None:
         return known
     if not is_simulated:
@@ -66,12 +69,14 @@ def start(
         seed=seed,
         condition=condition,
         language=language,
-        source=source,
+        source=arrival.panel if arrival else "open",
         viewport=viewport[:20],
         is_simulated=is_simulated,
         holds_place=not is_simulated,
         consent_version=consent_version,
     )
+    if arrival is not None:
+        recruitment.remember(participant, arrival)
     _write_plan(participant, planned)
     if is_simulated:
         allocation.started_simulated += 1

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analysis import schema
-from survey import design, enrolment, integrity, studies
+from survey import design, enrolment, integrity, recruitment, studies
 from survey.models import Erasure, Participant, Response, Study, Trial
 
 #: So many trials are handed out ahead, so that the next pair is there before it is needed.
@@ -289,6 +289,7 @@ def withdraw(participant: Participant) -> None:
     if participant.withdrawn_at is not None:
         return
     enrolment.give_place_back(participant)
+    recruitment.forget(participant)
     erasure = Erasure.objects.create(participant=participant)
     Response.objects.filter(trial__participant=participant).update(**_EMPTY)
     participant.trials.update(delivered_at=None)

@@ -6,7 +6,7 @@ becomes an `Arrival` or is `Refused`, and an outcome becomes a `WayBack`.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -129,6 +129,9 @@ class Arrival:
     def person(self) -> str:
         """What is the same whenever this person comes: neither case nor spaces make another."""
         return f"{self.panel}:{self.panel_id.casefold()}"
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

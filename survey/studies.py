@@ -9,14 +9,13 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from survey import design, stimuli
+from survey import design, panels, recruitment, stimuli
 from survey.models import (
     Block,
     Generator,
     Pair,
     Stimulus,
     Study,
-    Trial,
     Version,
     media_path,
 )
@@ -107,6 +106,10 @@ def go_live(study: Study) -> Version:
     """Freeze the design and let participants in; also ends a pause."""
     if study.state == Study.State.CLOSED:
         raise StudyError("A closed study stays closed. Copy it to run it again.")
+    try:
+        panels.read(study.recruitment)
+    except panels.PanelError as error:
+        raise StudyError(str(error)) from error
     version = freeze(study)
     _set_state(study, Study.State.LIVE)
     return version
@@ -119,11 +122,13 @@ def pause(study: Study) -> None:
     _set_state(study, Study.State.PAUSED)
 
 
+@transaction.atomic
 def close(study: Study) -> None:
-    """Let nobody in any more, for good."""
+    """Let nobody in any more, for good. Who came from a panel need not be recognised any more."""
     if study.state not in (Study.State.LIVE, Study.State.PAUSED):
         raise StudyError("Only a live or paused study can be closed.")
     _set_state(study, Study.State.CLOSED)
+    recruitment.forget_keys(study)
 
 
 def _set_state(study: Study, state: str) -> None:

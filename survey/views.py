@@ -24,7 +24,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from survey import delivery, enrolment, flow, markup, results, studies
+from survey import (
+    completion,
+    delivery,
+    enrolment,
+    flow,
+    markup,
+    reception,
+    recruitment,
+    results,
+    studies,
+)
 from survey.forms import BackgroundForm, ConsentForm
 from survey.models import Participant, Study, media_path
 
@@ -36,7 +46,8 @@ MAX_BODY = 20_000
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """The studies that are open now."""
-    studies_open = [s for s in Study.objects.filter(state=Study.State.LIVE) if _is_open(s)]
+    live = Study.objects.filter(state=Study.State.LIVE)
+    studies_open = [s for s in live if recruitment.rules_of(s).open_link and _is_open(s)]
     return render(request, "survey/home.html", {"studies": [_card(s) for s in studies_open]})
 
 
@@ -45,7 +56,8 @@ def home(request: HttpRequest) -> HttpResponse:
 def entry(request: HttpRequest, slug: str) -> HttpResponse:
     """What the study is about, and the consent. Looking at it creates nothing."""
     study = get_object_or_404(Study, slug=slug)
-    return _entry_page(request, study, ConsentForm(minimum_age=study.minimum_age))
+    reply = reception.reply(request, study)
+    return reply or _entry_page(request, study, ConsentForm(minimum_age=study.minimum_age))
 
 
 @require_POST
@@ -53,6 +65,9 @@ def entry(request: HttpRequest, slug: str) -> HttpResponse:
 def start(request: HttpRequest, slug: str) -> HttpResponse:
     """Consent is given: make the participant and go to the private link."""
     study = get_object_or_404(Study, slug=slug)
+    reply = reception.reply(request, study)
+    if reply is not None:
+        return reply
     form = ConsentForm(request.POST, minimum_age=study.minimum_age)
     if not form.is_valid():
         return _entry_page(request, study, form, status=422)
@@ -63,6 +78,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
             language=language,
             start_key=form.cleaned_data["start_key"],
             consent_version=study.text("consent_version", language),
+            arrival=reception.arrival_of(request, study),
             viewport=form.cleaned_data["viewport"],
             is_simulated=enrolment.is_simulation_pass(request.POST.get("simulated", "")),
         )
@@ -95,7 +111,8 @@ def _entry_page(
 
 
 def _closed_page(request: HttpRequest, study: Study, message: str) -> HttpResponse:
-    context = {"study": _card(study), "message": message}
+    back = reception.screened_out(request, study)
+    context = {"study": _card(study), "message": message, "way_back": back}
     return render(request, "survey/closed.html", context, status=403)
 
 
@@ -321,7 +338,8 @@ def debrief(request: HttpRequest, participant: Participant) -> HttpResponse:
         "result": results.of(participant),
         "credits_url": reverse("credits", args=[participant.study.slug]),
     }
-    return render(request, "survey/debrief.html", context)
+    back = completion.way_back(participant)
+    return reception.render_with_way_back(request, "survey/debrief.html", context, back)
 
 
 @require_http_methods(["GET", "POST"])
