@@ -16,9 +16,19 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from survey import design, export, studies
+from survey import completion, design, export, studies
 from survey.delivery import image_url
-from survey.models import Block, Generator, Pair, Participant, Response, Stimulus, Study, Trial
+from survey.models import (
+    Block,
+    Generator,
+    Pair,
+    PanelIdentity,
+    Participant,
+    Response,
+    Stimulus,
+    Study,
+    Trial,
+)
 
 admin.site.site_header = "Honmono"
 admin.site.site_title = "Honmono"
@@ -91,7 +101,7 @@ def _is_frozen(study: Study | None) -> bool:
 
 
 #: What may still be changed once a study is live: not its design.
-OPERATION_FIELDS = ("quota", "slot_minutes", "opens_at", "closes_at")
+OPERATION_FIELDS = ("quota", "slot_minutes", "opens_at", "closes_at", "recruitment")
 
 
 @admin.register(Study)
@@ -107,7 +117,7 @@ class StudyAdmin(admin.ModelAdmin):
         (None, {"fields": ["slug", ("state", "design_hash"), "links"]}),
         (
             gettext_lazy("Running the study"),
-            {"fields": [("quota", "slot_minutes"), ("opens_at", "closes_at")]},
+            {"fields": [("quota", "slot_minutes"), ("opens_at", "closes_at"), "recruitment"]},
         ),
         (
             gettext_lazy("Design"),
@@ -277,6 +287,24 @@ class ParticipantAdmin(ReadOnly):
     def answered(self, participant: Participant) -> str:
         done = participant.trials.filter(answer__isnull=False).count()
         return f"{done} / {participant.trials.count()}"
+
+
+@admin.register(PanelIdentity)
+class PanelIdentityAdmin(ReadOnly):
+    """For those who pay and have the permission for it. It shows nothing of the responses."""
+
+    list_display = ("panel_id", "panel", "panel_study", "submission")
+    list_filter = ("participant__study",)
+    search_fields = ("panel_id", "submission")
+    exclude = ("participant",)
+    actions = ("download_payments",)
+
+    @admin.action(description=gettext_lazy("Download the list for payment"), permissions=["view"])
+    def download_payments(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        response = HttpResponse(content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="payments.csv"'
+        completion.write_payments(queryset, response)
+        return response
 
 
 @admin.register(Response)

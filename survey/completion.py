@@ -2,10 +2,12 @@
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TextIO
+
+from django.db.models import QuerySet
 
 from survey import flow, panels, recruitment, studies
-from survey.models import PanelIdentity, Participant, Study
+from survey.models import PanelIdentity, Participant
 from survey.panels import Outcome, WayBack
 
 #: The share of failed catch trials above which a check is failed, unless the study's own
@@ -52,29 +54,26 @@ def way_back(participant: Participant) -> WayBack | None:
     return panels.way_back(rules, arrival, ended)
 
 
-def payments(study: Study) -> Iterator[tuple[str, ...]]:
+def payments(identities: QuerySet[PanelIdentity]) -> Iterator[tuple[str, ...]]:
     """One row for each panel id that is still kept, in an order that tells nothing."""
-    codes = recruitment.rules_of(study).codes
-    identities = PanelIdentity.objects.filter(participant__study=study)
-    for identity in identities.select_related(
-        "participant__study", "participant__version"
-    ).order_by("panel_id"):
-        ended = outcome(identity.participant)
+    related = ("participant__study", "participant__version")
+    for identity in identities.select_related(*related).order_by("panel_id"):
+        participant = identity.participant
+        ended = outcome(participant)
         yield (
             identity.panel,
             identity.panel_id,
             identity.panel_study,
             identity.submission,
             ended or "not_completed",
-            codes.get(ended, "") if ended else "",
+            recruitment.rules_of(participant.study).codes.get(ended or "", ""),
         )
 
 
-def write_payments(study: Study, path: Path) -> int:
+def write_payments(identities: QuerySet[PanelIdentity], file: TextIO) -> int:
     """Write the list for payment as CSV; it is no part of the data. Returns its rows."""
-    rows = list(payments(study))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+    rows = list(payments(identities))
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
     return len(rows)
