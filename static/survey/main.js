@@ -3,8 +3,6 @@
 import { Gallery, Outbox, Refusal, insist, tryNow } from "./network.js";
 import { measureFrame, pick, present, setBlock, tell } from "./trial.js";
 
-const LOADING_MS = 400;
-
 const $ = (id) => document.getElementById(id);
 const config = JSON.parse($("config").textContent);
 
@@ -70,9 +68,9 @@ function complain(message = "") {
   show("problem");
 }
 
-/** Wait for something; say so when it takes longer than a blink. */
+/** Wait for something that is mostly there; the page says so when it takes longer than a blink. */
 async function patiently(promise) {
-  const timer = setTimeout(() => $("problem").hidden && show("waiting"), LOADING_MS);
+  const timer = setTimeout(() => $("problem").hidden && show("waiting"));
   const value = await promise;
   clearTimeout(timer);
   return value;
@@ -83,10 +81,7 @@ async function instruct(block) {
   $("instructions-text").innerHTML = block.instructions; // sanitised by the server
   show("instructions");
   $("instructions").querySelector("h1").focus();
-  await Promise.all([
-    measureFrame(),
-    pick([{ value: true, element: $("start"), keys: [" ", "enter"] }]),
-  ]);
+  await pick([{ value: true, element: $("start"), keys: [" ", "enter"] }]);
 }
 
 async function runTrial(trial, block) {
@@ -126,8 +121,8 @@ async function run() {
     if (block.number !== blockNumber) {
       blockNumber = block.number;
       setBlock(block);
-      if (block.started) measureFrame();
-      else await instruct(block);
+      measureFrame();
+      if (!block.started) await instruct(block);
     }
     await runTrial(trial, block);
   }

@@ -12,7 +12,7 @@ const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length
 
 let frameMs = null;
 
-/** Learn the display's frame interval, while the participant reads the instructions. */
+/** Learn the display's frame interval; takes less than a second, at the start of a block. */
 export async function measureFrame() {
   const times = [];
   for (let i = 0; i <= 40; i++) times.push(await frames());

@@ -122,7 +122,12 @@ EVERY_TASK = Study(
             feedback="each",
             confidence_steps=101,
             reasons=("detail", "light", "intuition"),
-            texts=instructions("## One picture", "## 画像は一枚です"),
+            texts=instructions(
+                "## One picture",
+                "## 画像は一枚です",
+                en={"reasons": {"detail": "Details", "light": "Light", "intuition": "A feeling"}},
+                ja={"reasons": {"detail": "細部", "light": "光と影", "intuition": "なんとなく"}},
+            ),
         ),
         Block(
             key="rating",
