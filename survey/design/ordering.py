@@ -127,32 +127,38 @@ def insert_in_the_middle(
     return result
 
 
-def balanced_sides(strata: Sequence[str], wishes: Sequence[bool], rng: random.Random) -> list[bool]:
-    """The wishes, with as few random changes as make both sides equal within one.
+def balanced_sides(strata: Sequence[str], leans: Sequence[float], rng: random.Random) -> list[bool]:
+    """Which items to swap: those that lean above 0, but half of all and of each stratum.
 
-    First within each stratum, then over all.
+    Where the leans are one-sided the weakest give way, ties at random. Half means within one.
     """
-    sides = list(wishes)
-    for stratum in dict.fromkeys(strata):
-        _even_out(sides, [i for i, name in enumerate(strata) if name == stratum], rng)
-    surplus = 2 * sum(sides) - len(sides)
-    for stratum in rng.sample(sorted(set(strata)), len(set(strata))):
-        members = [i for i, name in enumerate(strata) if name == stratum]
-        lean = 2 * sum(sides[i] for i in members) - len(members)
-        if abs(surplus) > 1 and lean * surplus > 0:
-            _flip(sides, members, lean > 0, rng)
-            surplus -= 2 * lean
-    return sides
+    swaps = [lean > 0 for lean in leans]
+    members = {name: [i for i, n in enumerate(strata) if n == name] for name in sorted(set(strata))}
+    for stratum in members.values():
+        while abs(surplus := _surplus(swaps, stratum)) > 1:
+            _flip_weakest(swaps, stratum, surplus > 0, leans, rng)
+    everything = range(len(swaps))
+    while abs(surplus := _surplus(swaps, everything)) > 1:
+        odd = [s for s in members.values() if _surplus(swaps, s) * surplus > 0]
+        stratum = [i for s in odd for i in s]
+        _flip_weakest(swaps, stratum, surplus > 0, leans, rng)
+    return swaps
 
 
-def _even_out(sides: list[bool], members: Sequence[int], rng: random.Random) -> None:
-    while abs(lean := 2 * sum(sides[i] for i in members) - len(members)) > 1:
-        _flip(sides, members, lean > 0, rng)
+def _surplus(swaps: Sequence[bool], members: Sequence[int]) -> int:
+    """How many more members are swapped than not."""
+    return 2 * sum(swaps[i] for i in members) - len(members)
 
 
-def _flip(sides: list[bool], members: Sequence[int], side: bool, rng: random.Random) -> None:
-    chosen = rng.choice([i for i in members if sides[i] == side])
-    sides[chosen] = not side
+def _flip_weakest(
+    swaps: list[bool],
+    members: Sequence[int],
+    side: bool,
+    leans: Sequence[float],
+    rng: random.Random,
+) -> None:
+    fitting = [i for i in members if swaps[i] == side]
+    swaps[min(fitting, key=lambda i: (abs(leans[i]), rng.random()))] = not side
 
 
 def oriented(edges: Sequence[tuple[str, str]], rng: random.Random) -> list[bool]:

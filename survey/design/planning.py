@@ -16,7 +16,7 @@ from survey.design.ordering import (
     oriented,
     williams,
 )
-from survey.design.selection import Exposures, Item, Selector, pool, scenes_of
+from survey.design.selection import Exposures, Item, Selector, left_unit, scenes_of
 from survey.design.study import Block, PlannedTrial, Stimulus, Study
 from survey.design.supply import CatchSupply
 from survey.design.validation import DesignError
@@ -49,9 +49,11 @@ def plan_trials(
     stimulus so far, see `exposure_units`.
     """
     blocks = _blocks_of(study, condition, number, rng)
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        # The least shown of a very small pool may all show one pair, which no order keeps apart.
+        counts = exposures if attempt < ATTEMPTS // 5 else {}
         try:
-            return _plan(study, blocks, stimuli, number, exposures, rng)
+            return _plan(study, blocks, stimuli, counts, rng)
         except NoOrderError as error:
             last = error
     raise last
@@ -61,7 +63,6 @@ def _plan(
     study: Study,
     blocks: Sequence[Block],
     stimuli: Sequence[Stimulus],
-    number: int,
     exposures: Exposures,
     rng: random.Random,
 ) -> list[PlannedTrial]:
@@ -69,8 +70,7 @@ def _plan(
     supply = CatchSupply(stimuli, rng)
     plan: list[list[Draft]] = []
     for block in blocks:
-        wishes = _side_wishes(block, chosen[block.key], stimuli, exposures, number)
-        mains = _mains(block, chosen[block.key], wishes, rng)
+        mains = _mains(block, chosen[block.key], exposures, rng)
         before = plan[-1][-1:] if plan else []
         plan.append(_trials_of(block, mains, supply, before, rng))
     return _numbered(blocks, plan)
@@ -195,57 +195,57 @@ def _divide(
     return chosen
 
 
-def _side_wishes(
-    block: Block,
-    items: Sequence[Item],
-    stimuli: Sequence[Stimulus],
-    exposures: Exposures,
-    number: int,
-) -> list[bool]:
-    """The side of each item that is due: it changes with every participant who sees the item.
+def _leans(
+    block: Block, items: Sequence[Item], exposures: Exposures, rng: random.Random
+) -> list[float]:
+    """How far each item is due to be swapped: how much oftener its first has been on the left.
 
-    The key of the block fixes which items start on which side, so that blocks that share
-    stimuli don't share sides. Simulated participants count as no exposure, so there the running
-    number stands in.
+    Chance decides where both sides came equally often, more weakly than any count.
     """
-    others = [s for s in pool(block, stimuli) if s.origin != "real"]
-    random.Random(block.key).shuffle(others)  # noqa: S311 (a plan, not a secret)
-    others.sort(key=lambda s: s.origin)
-    rank = {unit: i for i, unit in enumerate(dict.fromkeys(s.pair_id or s.id for s in others))}
-    wishes = []
+    leans: list[float] = []
     for item in items:
-        other = item.stimuli[-1]
-        shown = exposures.get((block.key, item.pair_id or other.id), 0) if exposures else number
-        wishes.append((rank.get(other.pair_id or other.id, 0) + shown) % 2 == 1)
-    return wishes
+        first, second = (_lefts(block, stimulus, exposures) for stimulus in item.stimuli)
+        leans.append(first - second or rng.choice((-0.5, 0.5)))
+    return leans
+
+
+def _lefts(block: Block, stimulus: Stimulus, exposures: Exposures) -> int:
+    """How much oftener a stimulus has been on the left than on the right."""
+    shown = exposures.get((block.key, stimulus.id), 0)
+    return 2 * exposures.get((block.key, left_unit(stimulus.id)), 0) - shown
 
 
 def _mains(
-    block: Block, items: Sequence[Item], wishes: Sequence[bool], rng: random.Random
+    block: Block, items: Sequence[Item], exposures: Exposures, rng: random.Random
 ) -> list[Draft]:
     """The main trials with their sides, exposures and labels, each balanced over the others."""
-    swaps = _swaps(block, items, wishes, rng)
-    exposures = rng.sample(block.exposures_ms or (None,), len(block.exposures_ms) or 1)
+    swaps = _swaps(block, items, exposures, rng)
+    durations = rng.sample(block.exposures_ms or (None,), len(block.exposures_ms) or 1)
     disclosures = rng.sample(block.disclosures, len(block.disclosures))
     sides = sorted(
         zip(items, swaps, strict=True), key=lambda side: (side[0].stratum, side[1], rng.random())
     )
     mains = []
     for i, (item, swapped) in enumerate(sides):
-        exposure, disclosure = crossed(i, [len(exposures), len(disclosures)])
-        mains.append(Draft("main", item, swapped, exposures[exposure], disclosures[disclosure]))
+        duration, label = crossed(i, [len(durations), len(disclosures)])
+        mains.append(Draft("main", item, swapped, durations[duration], disclosures[label]))
     return mains
 
 
 def _swaps(
-    block: Block, items: Sequence[Item], wishes: Sequence[bool], rng: random.Random
+    block: Block, items: Sequence[Item], exposures: Exposures, rng: random.Random
 ) -> list[bool]:
     if not block.is_pair_task:
         return [False] * len(items)
     if block.pairing == "ai_vs_ai":
-        names = [(item.stimuli[0].generator, item.stimuli[1].generator) for item in items]
-        return oriented(names, rng)
-    return balanced_sides([item.stratum for item in items], wishes, rng)
+        return oriented([_generators(item) for item in items], rng)
+    leans = _leans(block, items, exposures, rng)
+    return balanced_sides([item.stratum for item in items], leans, rng)
+
+
+def _generators(item: Item) -> tuple[str, str]:
+    first, second = (stimulus.generator for stimulus in item.stimuli)
+    return first, second
 
 
 def _trials_of(

@@ -4,6 +4,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import groupby
 
 from survey.design.study import Block, PlannedTrial, Stimulus
 from survey.design.validation import DesignError
@@ -43,11 +44,16 @@ def scene(stimulus: Stimulus) -> str:
 
 
 def exposure_units(trial: PlannedTrial) -> tuple[str, ...]:
-    """The ids that a trial adds one to in `exposures`: its stimuli, and its matched pair."""
+    """What a trial adds one to in `exposures`: its stimuli, its matched pair, who was left."""
     if trial.stimulus_id:
         return (trial.stimulus_id,)
-    sides = (trial.left_id, trial.right_id)
+    sides = (trial.left_id, trial.right_id, left_unit(trial.left_id))
     return (trial.pair_id, *sides) if trial.pair_id else sides
+
+
+def left_unit(stimulus_id: str) -> str:
+    """Under which name `exposures` counts how often a stimulus was on the left."""
+    return f"left:{stimulus_id}"
 
 
 def group(stimuli: Iterable[Stimulus], key: Callable[[Stimulus], str]) -> dict[str, list[Stimulus]]:
@@ -130,9 +136,10 @@ class Selector:
 
     def _least_shown(self, stimuli: Iterable[Stimulus]) -> list[Stimulus]:
         """The least shown first, ties in random order."""
-        return sorted(
-            stimuli, key=lambda s: (self._want(scene(s)), self._shown(s.id), self.rng.random())
-        )
+        return sorted(stimuli, key=lambda s: (self._rank(s), self.rng.random()))
+
+    def _rank(self, stimulus: Stimulus) -> tuple[int, int]:
+        return self._want(scene(stimulus)), self._shown(stimulus.id)
 
     def _singles(self) -> list[Item]:
         """Half real, half not, and nothing shown in two versions as long as that can be had."""
@@ -145,12 +152,21 @@ class Selector:
         return [Item(s, pair_id=s.pair_id) for s in chosen]
 
     def _new_scenes_first(self, order: Sequence[Stimulus], seen: set[str]) -> list[Stimulus]:
-        new: list[Stimulus] = []
-        again: list[Stimulus] = []
-        for stimulus in order:
-            (again if scene(stimulus) in seen else new).append(stimulus)
-            seen.add(scene(stimulus))
-        return new + again if self.wanted is None else again + new
+        """Among equals of `order`, what the block has not yet shown in another version.
+
+        A block that spares scenes takes, before all else, other versions of what it shows.
+        """
+        if self.wanted is not None:
+            return sorted(order, key=lambda s: scene(s) not in seen)
+        result: list[Stimulus] = []
+        for _, tied in groupby(order, key=self._rank):
+            new: list[Stimulus] = []
+            again: list[Stimulus] = []
+            for stimulus in tied:
+                (again if scene(stimulus) in seen else new).append(stimulus)
+                seen.add(scene(stimulus))
+            result += new + again
+        return result
 
     def _matched(self) -> list[Item]:
         pairs = group((s for s in self.available if s.pair_id), lambda s: s.pair_id)
