@@ -189,7 +189,7 @@ def _trial_of_token(participant: Participant, token: object) -> Trial:
 
 def _checked(trial: Trial, payload: Mapping[str, Any]) -> dict[str, Any]:
     """The payload's values, checked; measurements that make no sense are left empty and flagged."""
-    flags = [str(flag)[:30] for flag in payload.get("flags") or [] if str(flag).isidentifier()]
+    flags = _flags(payload.get("flags"))
     values: dict[str, Any] = {
         "response": _choice(trial, payload.get("response")),
         "confidence": _confidence(trial, payload.get("confidence")),
@@ -202,12 +202,20 @@ def _checked(trial: Trial, payload: Mapping[str, Any]) -> dict[str, Any]:
     device, layout = payload.get("input_device"), payload.get("layout")
     values["input_device"] = device if device in Response.Device.values else ""
     values["layout"] = layout if layout in LAYOUTS else ""
-    values["flags"] = flags[:MAX_FLAGS]
+    values["flags"] = flags
     return values
 
 
 def _block_of(trial: Trial) -> design.Block:
     return studies.block_of(trial.participant.version, trial.block_key)
+
+
+def _flags(value: object) -> list[str]:
+    """The names among what the browser noticed; nothing else may get into the data."""
+    if not isinstance(value, list):
+        return []
+    names = [flag for flag in value if isinstance(flag, str) and len(flag) <= 30]
+    return [name for name in names if name.isidentifier()][:MAX_FLAGS]
 
 
 def _choice(trial: Trial, value: object) -> str:

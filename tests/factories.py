@@ -1,7 +1,7 @@
 """Small studies for tests: a few coloured images, any design."""
 
 import io
-import random
+import secrets
 from functools import cache
 from pathlib import Path
 
@@ -112,7 +112,7 @@ def jpeg() -> bytes:
 
 def enrol(study: Study, number: int = 0, **more) -> Participant:
     """A participant who has just consented."""
-    key = f"start-key-{number:04}-{random.random()}"
+    key = f"start-key-{number:04}-{secrets.token_hex(8)}"
     return enrolment.start(study=study, language="en", start_key=key, **more)
 
 
@@ -121,7 +121,7 @@ def payload(participant: Participant, **more) -> dict:
     trial = flow.next_trials(participant)[0]
     block_plan = studies.block_of(participant.version, trial.block_key)
     answer = {"detect_single": "ai", "rate_single": 1}.get(trial.task, "left")
-    values = {"token": flow.trial_token(trial), "response": answer, "rt_ms": 1234.5}
+    values = {"token": flow.trial_token(trial), "response": answer, "rt_ms": 0.5}
     if block_plan.confidence_steps:
         values["confidence"] = 1.0
     return values | more

@@ -7,5 +7,13 @@ os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 50)
 os.environ.setdefault("HONMONO_VAR", tempfile.mkdtemp(prefix="honmono-tests-"))
 
 from survey.settings import *  # noqa: E402, F403
+from survey.settings import DATABASES, VAR_DIR  # noqa: E402
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # In memory, threads would share one connection's locks; a file behaves like the real thing.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+    # A test's data need not survive a power cut; tests/faults use the real settings.
+    DATABASES["default"]["OPTIONS"] |= {"init_command": "PRAGMA synchronous=OFF;"}
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405 (WhiteNoise warns without it)

@@ -1,0 +1,216 @@
+"""Who may start: quota, places, balance."""
+
+import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from survey import enrolment, flow, studies
+from survey.models import Allocation, Participant, Study, Trial
+from tests import factories
+
+
+def exposures(study):
+    """How often each pair is held, counted afresh from the rows."""
+    held = Trial.objects.filter(participant__holds_place=True, kind="main", block_key="detection")
+    return Counter(held.values_list("pair_code", flat=True))
+
+
+def allocated(study):
+    """The same as the allocation has it."""
+    counts = Allocation.objects.get(study=study).exposures["detection"]
+    return Counter({unit: n for unit, n in counts.items() if unit.startswith("pair") and n})
+
+
+def test_start_writes_participant_and_plan(study):
+    participant = factories.enrol(study)
+
+    assert participant.trials.count() == participant.planned == 8
+    assert participant.version == study.versions.get()
+
+
+def test_start_is_the_same_for_a_repeated_request(study):
+    first = enrolment.start(study=study, language="en", start_key="the-same-key-of-a-double-click")
+    again = enrolment.start(study=study, language="en", start_key="the-same-key-of-a-double-click")
+
+    assert first == again
+    assert Participant.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"state": Study.State.DRAFT}, "not opened yet"),
+        ({"state": Study.State.PAUSED}, "taking a break"),
+        ({"state": Study.State.CLOSED}, "is closed"),
+        ({"closes_at": timezone.now()}, "is closed"),
+        ({"opens_at": timezone.now() + timedelta(days=1)}, "not opened yet"),
+        ({"quota": 0}, "All places"),
+    ],
+)
+def test_start_is_refused_with_the_reason(study, change, reason):
+    Study.objects.update(**change)
+    study.refresh_from_db()
+
+    with pytest.raises(enrolment.NotOpenError, match=reason):
+        factories.enrol(study)
+    assert Participant.objects.count() == 0
+
+
+def test_quota_admits_exactly_that_many(study):
+    Study.objects.update(quota=3)
+    study.refresh_from_db()
+    for _ in range(3):
+        factories.enrol(study)
+
+    with pytest.raises(enrolment.NotOpenError):
+        factories.enrol(study)
+
+
+def test_a_dropout_gives_the_place_back_and_finishes_over_quota(study):
+    Study.objects.update(quota=1, slot_minutes=10)
+    study.refresh_from_db()
+    late = factories.enrol(study)
+    Participant.objects.update(entered_at=timezone.now() - timedelta(minutes=11))
+
+    factories.complete(factories.enrol(study))
+    late.refresh_from_db()
+    finished = factories.complete(late)
+
+    assert (finished.over_quota, finished.holds_place) == (True, False)
+    assert enrolment.places_taken(study) == 1
+
+
+def test_a_dropout_who_finishes_while_there_is_room_counts_again(study):
+    Study.objects.update(quota=3, slot_minutes=10)
+    study.refresh_from_db()
+    late = factories.enrol(study)
+    Participant.objects.update(entered_at=timezone.now() - timedelta(minutes=11))
+    factories.enrol(study)
+    late.refresh_from_db()
+
+    finished = factories.complete(late)
+
+    assert (finished.over_quota, finished.holds_place) == (False, True)
+    assert exposures(study) == allocated(study)
+
+
+def test_withdrawal_gives_the_place_and_the_exposures_back(study):
+    Study.objects.update(quota=1)
+    study.refresh_from_db()
+    flow.withdraw(factories.complete(factories.enrol(study)))
+
+    assert enrolment.places_taken(study) == 0
+    assert allocated(study) == Counter()
+    factories.enrol(study)
+
+
+def test_simulated_participants_count_for_nothing(study):
+    Study.objects.update(quota=1)
+    study.refresh_from_db()
+    for _ in range(3):
+        factories.complete(factories.enrol(study, is_simulated=True))
+
+    assert enrolment.places_taken(study) == 0
+    assert Allocation.objects.get().exposures == {}
+    assert factories.enrol(study).number == 0
+
+
+def test_simulation_pass_cannot_be_guessed():
+    genuine = enrolment.simulation_pass()
+
+    assert enrolment.is_simulation_pass(genuine)
+    assert not enrolment.is_simulation_pass("simulated")
+    assert not enrolment.is_simulation_pass(genuine[:-1] + "x")
+
+
+@pytest.mark.django_db
+def test_conditions_fill_by_their_weights():
+    from survey import design
+
+    conditions = (design.Condition("a", 2), design.Condition("b", 1))
+    study = factories.make_study(conditions=conditions)
+    for _ in range(9):
+        factories.enrol(study)
+
+    filled = Counter(Participant.objects.values_list("condition", flat=True))
+    assert filled == {"a": 6, "b": 3}
+
+
+@pytest.mark.django_db
+def test_exposures_stay_within_one_block_with_dropouts():
+    """120 participants, 30 % of whom drop out: every pair is shown about equally often."""
+    study = factories.make_study(factories.block(trials=4), pairs=10)
+    rng = random.Random(1)
+    for _ in range(120):
+        participant = factories.enrol(study)
+        if rng.random() < 0.3:
+            long_ago = timezone.now() - timedelta(minutes=study.slot_minutes + 1)
+            Participant.objects.filter(pk=participant.pk).update(entered_at=long_ago)
+
+    shown = exposures(study)
+    assert shown == allocated(study)
+    assert max(shown.values()) - min(shown.values()) <= 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sixteen_at_once_keep_quota_numbers_and_balance():
+    study = factories.make_study(factories.block(trials=4), pairs=8)
+    Study.objects.update(quota=10)
+    study.refresh_from_db()
+
+    def start(number):
+        try:
+            return factories.enrol(study, number).number
+        except enrolment.NotOpenError:
+            return None
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(16) as pool:
+        numbers = [n for n in pool.map(start, range(16)) if n is not None]
+
+    assert sorted(numbers) == list(range(10))
+    assert set(exposures(study).values()) == {5}
+    assert exposures(study) == allocated(study)
+
+
+def test_a_changed_design_becomes_a_new_version_and_old_participants_keep_theirs(study):
+    before = factories.enrol(study)
+    studies.pause(study)
+    studies.save_design(factories.plan(minimum_age=21))
+    study.refresh_from_db()
+    studies.go_live(study)
+
+    after = factories.enrol(study)
+
+    assert (before.version.number, after.version.number) == (1, 2)
+    assert before.version.design_hash != after.version.design_hash
+
+
+def test_a_pause_without_a_change_keeps_the_version(study):
+    studies.pause(study)
+    study.refresh_from_db()
+    studies.go_live(study)
+
+    assert study.versions.count() == 1
+
+
+@pytest.mark.parametrize("state", [Study.State.LIVE, Study.State.CLOSED])
+def test_a_running_design_cannot_be_changed(study, state):
+    Study.objects.update(state=state)
+
+    with pytest.raises(studies.StudyError, match="pause it before"):
+        studies.save_design(factories.plan(minimum_age=21))
+
+
+@pytest.mark.django_db
+def test_a_study_without_enough_stimuli_does_not_go_live():
+    with pytest.raises(studies.StudyError, match="needs 4"):
+        factories.make_study(pairs=3)
+    assert Study.objects.get().state == Study.State.DRAFT
