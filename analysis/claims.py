@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from analysis.equivalence import tost
 from analysis.estimate import Estimate
+from analysis.multiplicity import holm
 from analysis.plan import CLAIMS, JOINT, NO_DIFFERENCE, UPWARD, Plan
-from analysis.results import Claim
+from analysis.results import Claim, Result
 from analysis.sentences import Reason, joint_reason, lead
 from analysis.texts import Message
 
@@ -16,14 +16,15 @@ from analysis.texts import Message
 class Test:
     """What a verdict is made from: an estimate, or the p-value of a joint test.
 
-    `unit` names what the estimate is measured in where the claim allows several. `why_not` says
-    why the claim cannot be tested, `at_most_undecided` why no verdict can go beyond undecided.
+    `row` is its row of the result table. `unit` names what the estimate is measured in where the
+    claim allows several. `why_not` says why the claim cannot be tested, `at_most_undecided` why
+    no verdict can go beyond undecided.
     """
 
     claim: str
     estimate: Estimate | None = None
     p_joint: float | None = None
-    basis: tuple[str, ...] = ()
+    row: Result | None = None
     unit: Message | None = None
     why_not: Message | None = None
     at_most_undecided: Message | None = None
@@ -32,33 +33,10 @@ class Test:
     def base(self) -> str:
         return self.claim.split(":")[0]
 
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given."""
-    adjusted = np.empty(len(p_values))
-    highest = 0.0
-    for rank, index in enumerate(np.argsort(p_values)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return [float(p) for p in adjusted]
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values that control the false discovery rate, in the order given."""
-    adjusted = np.empty(len(p_values))
-    lowest = 1.0
-    order = np.argsort(p_values)[::-1]
-    for rank, index in zip(range(len(p_values), 0, -1), order, strict=True):
-        lowest = min(lowest, p_values[index] * len(p_values) / rank)
-        adjusted[index] = lowest
-    return [float(p) for p in adjusted]
-
-
-def equivalence_p(estimate: Estimate, null: float, smallest_effect: float) -> float:
-    """p-value of two one-sided tests: small where the effect is smaller than the smallest one."""
-    above = estimate.p_greater(null - smallest_effect)
-    below = estimate.p_less(null + smallest_effect)
-    return max(above, below)
+    def verdict(self, verdict: str, statement: Message) -> Claim:
+        """The claim with its verdict."""
+        basis = [self.row.key] if self.row is not None else []
+        return Claim(self.claim, verdict, statement, basis, self.row, self.unit)
 
 
 def judge(tests: Sequence[Test], plan: Plan) -> list[Claim]:
@@ -94,14 +72,14 @@ def _effect_p(test: Test) -> float:
 def _equivalence_p(test: Test, plan: Plan) -> float:
     if test.estimate is None:
         raise ValueError(f"{test.claim} has no estimate")
-    null = CLAIMS[test.base].null or 0.0
-    return equivalence_p(test.estimate, null, plan.smallest_effect(test.claim))
+    null, smallest = CLAIMS[test.base].null or 0.0, plan.smallest_effect(test.claim)
+    return tost(test.estimate, null - smallest, null + smallest)
 
 
 def _not_tested(test: Test) -> Claim:
     if test.why_not is None:
         raise ValueError(f"{test.claim} was tested")
-    return Claim(test.claim, "not_tested", test.why_not, list(test.basis))
+    return test.verdict("not_tested", test.why_not)
 
 
 def _verdict(test: Test, p_effect: float, p_equal: float, plan: Plan) -> Claim:
@@ -113,7 +91,7 @@ def _verdict(test: Test, p_effect: float, p_equal: float, plan: Plan) -> Claim:
         equivalent=equivalent,
     )
     if test.at_most_undecided is not None and verdict != "undecided":
-        return Claim(test.claim, "undecided", test.at_most_undecided, list(test.basis))
+        return test.verdict("undecided", test.at_most_undecided)
     reason = (
         joint_reason(p_effect)
         if test.estimate is None
@@ -123,7 +101,7 @@ def _verdict(test: Test, p_effect: float, p_equal: float, plan: Plan) -> Claim:
     )
     first = lead(test.claim, verdict, test.estimate, test.unit)
     statement = Message("{lead} {reason}", {"lead": first, "reason": reason})
-    return Claim(test.claim, verdict, statement, list(test.basis))
+    return test.verdict(verdict, statement)
 
 
 def decide(kind: str, *, differs: bool, upward: bool, equivalent: bool) -> str:

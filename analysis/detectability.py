@@ -3,11 +3,13 @@
 import pandas as pd
 
 from analysis.claims import Test
+from analysis.factors import crossed
 from analysis.labels import CHANCE_LABEL, contrast_label, task_label
+from analysis.mixed import marginal_probability
 from analysis.pictures import Forest, Line, Spread
 from analysis.plan import Plan
-from analysis.proportions import Share, participant_means, share
-from analysis.results import Scope, claim_id, contrast_part, of_contrast, subset
+from analysis.proportions import Dots, Measure, Share, balanced, naive, share, share_test, spread
+from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task
 from analysis.texts import Message
 
@@ -29,13 +31,13 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             rows = judged(sample.main, task, contrast)
             if rows.empty:
                 continue
-            found, part = accuracy(sample, plan, rows, task, contrast)
+            label = _label(task, tasks, contrast)
+            found, part = accuracy(sample, plan, rows, task, contrast, label)
             finding.add(part)
+            finding.tests.append(_test(found, sample, task, tasks, contrast))
             if found.headline is not None:
-                finding.tests.append(_test(found, sample, task, tasks, contrast))
-                label = _label(task, tasks, contrast)
                 lines.append(Line(label, found.headline, strong=True))
-                spreads += _spreads(rows, task, label)
+                spreads += spread(rows, _measure(task), label)
     if lines:
         finding.pictures += _pictures(lines, spreads)
     return finding
@@ -48,27 +50,45 @@ def judged(trials: pd.DataFrame, task: str, contrast: str) -> pd.DataFrame:
 
 
 def accuracy(
-    sample: Sample, plan: Plan, rows: pd.DataFrame, task: str, contrast: str
+    sample: Sample, plan: Plan, rows: pd.DataFrame, task: str, contrast: str, label: Message
 ) -> tuple[Share, Finding]:
-    """The headline accuracy, for each origin where one is shown alone, and all of it again
-    without exclusions."""
+    """The headline accuracy, and all of it again without exclusions."""
     part = contrast_part(contrast, sample.contrasts)
-    by = "origin" if task == "detect_single" else None
+    measure = _measure(task)
     scope = Scope.of(QUESTION, task, subset(part), rows)
-    found = share(rows, "correct", scope, "accuracy", plan, by=by)
-    finding = Finding(QUESTION, results=found.results)
-    if by is not None:
-        for term, chosen in (
-            ("accuracy_real", rows[rows["origin"] == "real"]),
-            ("accuracy_ai", rows[rows["origin"] != "real"]),
-        ):
-            if len(chosen):
-                scope = Scope.of(QUESTION, task, subset(part), chosen)
-                finding.results += share(chosen, "correct", scope, term, plan).results
+    found = share(rows, measure, scope, plan, label)
+    finding = Finding(QUESTION, results=found.results, warnings=found.warnings)
+    if measure.by is not None:
+        finding.results += _by_origin(rows, scope, plan)
     whole = judged(sample.unfiltered, task, contrast)
-    scope = Scope.of(QUESTION, task, subset(part, "exclusions=none"), whole)
-    finding.results += share(whole, "correct", scope, "accuracy", plan, by=by).results
+    everyone = subset(part, "exclusions=none")
+    if len(whole) == len(rows):
+        finding.results += found.renamed(everyone)
+    else:
+        scope = Scope.of(QUESTION, task, everyone, whole)
+        again = share(whole, measure, scope, plan, label)
+        finding.results += again.results
     return found, finding
+
+
+def _measure(task: str) -> Measure:
+    return Measure("correct", "accuracy", "origin" if task == "detect_single" else None)
+
+
+def _by_origin(rows: pd.DataFrame, scope: Scope, plan: Plan) -> list[Result]:
+    """Accuracy for real and for other stimuli, and the intercept-only model of all."""
+    factors, y = crossed(rows), rows["correct"]
+    if y.nunique() < 2 or rows["origin"].nunique() < 2:
+        return []
+    fit, places, slopes = balanced(rows, _measure("detect_single"), factors)
+    results = []
+    for position, term in enumerate(("accuracy_real", "accuracy_ai")):
+        value = {"participant": slopes["participant"][position]}
+        estimate = marginal_probability(fit, places[position], value)
+        results.append(scope.from_estimate(term, "glmm", estimate, plan.level, CHANCE))
+        chosen = y[(rows["origin"] == "real") == (position == 0)]
+        results.append(naive(scope, term, chosen, plan.level))
+    return results
 
 
 def _test(found: Share, sample: Sample, task: str, tasks: list[str], contrast: str) -> Test:
@@ -76,31 +96,17 @@ def _test(found: Share, sample: Sample, task: str, tasks: list[str], contrast: s
     claim = claim_id("indistinguishable", contrast, sample.contrasts)
     if task == "detect_single" and len(tasks) > 1:
         claim += ":detect_single"
-    basis = (found.headline.key,) if found.headline else ()
-    return Test(claim, found.estimate, basis=basis)
+    return share_test(claim, found)
 
 
 def _label(task: str, tasks: list[str], contrast: str) -> Message:
     if len(tasks) == 1:
         return contrast_label(contrast)
     values = {"contrast": contrast_label(contrast), "task": task_label(task)}
-    return Message("{contrast}\n{task}", values)
+    return Message("{contrast}, {task}", values)
 
 
-def _spreads(rows: pd.DataFrame, task: str, label: Message) -> list[tuple[Message, list[float]]]:
-    people = participant_means(rows, "correct", "origin" if task == "detect_single" else None)
-    items = rows.groupby("item", observed=True)["correct"].mean()
-    template = "{label}\n{what}"
-    return [
-        (Message(template, {"label": label, "what": Message(what)}), values.tolist())
-        for what, values in (("participants", people), ("pairs or images", items))
-        if len(values)
-    ]
-
-
-def _pictures(
-    lines: list[Line], spreads: list[tuple[Message, list[float]]]
-) -> list[Forest | Spread]:
+def _pictures(lines: list[Line], spreads: list[Dots]) -> list[Forest | Spread]:
     title = Message("How often photographs and AI images were told apart")
     axis = Message("correct responses")
     each = Message("How single participants and images lie around it")

@@ -31,7 +31,7 @@ def save(picture: Picture | Kept, name: str, folder: Path, language: str) -> Non
     with _style(language):
         figure = draw(picture, lambda message: message.say(translate))
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
+        figure.savefig(folder / f"{name}.png", dpi=150, metadata={"Software": None})
 
 
 @contextmanager
@@ -122,7 +122,9 @@ def _(picture: Forest, say: Say) -> Figure:
                 zorder=2,
             )
         axes.plot([result.estimate], [height], "o", color=colour, markersize=6, zorder=3)
-    axes.set_yticks(-np.arange(len(picture.lines)), [say(line.label) for line in picture.lines])
+    axes.set_yticks(
+        -np.arange(len(picture.lines)), [_wrap(say(line.label), 30) for line in picture.lines]
+    )
     axes.set_ylim(-len(picture.lines) + 0.4, 0.6)
     _null_line(axes, picture.null, say(picture.null_label))
     axes.set_xlabel(say(picture.axis))
@@ -154,7 +156,7 @@ def _(picture: Spread, say: Say) -> Figure:
         x, y, size = _stacked(np.asarray(values, dtype=float))
         axes.scatter(x, y * 0.82 - row, s=size, color=INK, alpha=0.55, linewidths=0, zorder=3)
         axes.axhline(-row - 0.03, color=PALE, linewidth=0.8)
-    names = [f"{say(label)}\n(n = {len(values)})" for label, values in picture.rows]
+    names = [_wrap(f"{say(label)} (n = {len(values):,})", 30) for label, values in picture.rows]
     axes.set_yticks(-np.arange(len(picture.rows)) + 0.3, names)
     axes.set_ylim(-len(picture.rows) + 0.9, 1.0)
     axes.set_xlim(-0.02, 1.02)

@@ -49,6 +49,11 @@ class Plan:
     def level(self) -> float:
         return 1 - self.alpha
 
+    @property
+    def prior_scale(self) -> float:
+        """Scale of the Cauchy prior of Bayes factors on shares: the smallest effect of interest."""
+        return self.smallest_effect("indistinguishable")
+
     def as_settings(self) -> dict[str, Any]:
         """For results.json, with the smallest effect of every claim."""
         defaults = {c: k.smallest_effect for c, k in CLAIMS.items() if k.smallest_effect}

@@ -2,12 +2,11 @@
 
 import pandas as pd
 
-from analysis.claims import Test
 from analysis.labels import CHANCE_LABEL, contrast_label
 from analysis.pictures import Forest, Line, Spread
 from analysis.plan import Plan
-from analysis.proportions import participant_means, share
-from analysis.results import Scope, claim_id, contrast_part, of_contrast, subset
+from analysis.proportions import Dots, Measure, Share, share, share_test, spread
+from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task
 from analysis.texts import Message
 
@@ -15,6 +14,7 @@ QUESTION = "preference"
 TASK = "prefer_pair"
 NO_PREFERENCE = 0.5
 LIKING = ("", "liking")
+MEASURE = Measure("chose_ai", "ai_choice_share")
 
 
 def estimate(sample: Sample, plan: Plan) -> Finding:
@@ -29,22 +29,32 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             part = contrast_part(contrast, sample.contrasts)
             other = "" if asked in LIKING else f"question={asked}"
             scope = Scope.of(QUESTION, TASK, subset(part, other), rows)
-            found = share(rows, "chose_ai", scope, "ai_choice_share", plan)
-            whole = chosen(sample.unfiltered, contrast, asked)
-            scope = Scope.of(QUESTION, TASK, subset(part, other, "exclusions=none"), whole)
-            again = share(whole, "chose_ai", scope, "ai_choice_share", plan)
-            finding.results += found.results + again.results
-            if found.headline is None:
-                continue
             label = _label(contrast, asked)
-            lines.append(Line(label, found.headline, strong=not other))
+            found = share(rows, MEASURE, scope, plan, label)
+            finding.results += found.results
+            finding.warnings += found.warnings
+            everyone = subset(part, other, "exclusions=none")
+            whole = chosen(sample.unfiltered, contrast, asked)
+            finding.results += _without_exclusions(found, rows, whole, everyone, plan, label)
             if not other:
                 claim = claim_id("prefers_ai", contrast, sample.contrasts)
-                finding.tests.append(Test(claim, found.estimate, basis=(found.headline.key,)))
-                spreads += _spreads(rows, label)
+                finding.tests.append(share_test(claim, found))
+                spreads += spread(rows, MEASURE, label)
+            if found.headline is not None:
+                lines.append(Line(label, found.headline, strong=not other))
     if lines:
         finding.pictures += _pictures(lines, spreads)
     return finding
+
+
+def _without_exclusions(
+    found: Share, rows: pd.DataFrame, whole: pd.DataFrame, name: str, plan: Plan, label: Message
+) -> list[Result]:
+    """The same again without exclusions; not computed twice where nothing was left out."""
+    if len(whole) == len(rows):
+        return found.renamed(name)
+    scope = Scope.of(QUESTION, TASK, name, whole)
+    return share(whole, MEASURE, scope, plan, label).results
 
 
 def questions(trials: pd.DataFrame, contrast: str) -> list[str]:
@@ -69,23 +79,10 @@ def chosen(trials: pd.DataFrame, contrast: str, asked: str | None) -> pd.DataFra
 def _label(contrast: str, asked: str) -> Message:
     if asked in LIKING:
         return contrast_label(contrast)
-    return Message("{contrast}\n{asked}", {"contrast": contrast_label(contrast), "asked": asked})
+    return Message("{contrast}, {asked}", {"contrast": contrast_label(contrast), "asked": asked})
 
 
-def _spreads(rows: pd.DataFrame, label: Message) -> list[tuple[Message, list[float]]]:
-    people = participant_means(rows, "chose_ai")
-    items = rows.groupby("item", observed=True)["chose_ai"].mean()
-    template = "{label}\n{what}"
-    return [
-        (Message(template, {"label": label, "what": Message(what)}), values.tolist())
-        for what, values in (("participants", people), ("pairs or images", items))
-        if len(values)
-    ]
-
-
-def _pictures(
-    lines: list[Line], spreads: list[tuple[Message, list[float]]]
-) -> list[Forest | Spread]:
+def _pictures(lines: list[Line], spreads: list[Dots]) -> list[Forest | Spread]:
     title = Message("How often the side that is not a photograph was preferred")
     axis = Message("choices of the AI or enhanced side")
     each = Message("How single participants and images lie around it")

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from analysis import figures, labels
 from analysis.answers import Answers, versions
-from analysis.claims import benjamini_hochberg
+from analysis.multiplicity import benjamini_hochberg
 from analysis.plan import CLAIMS
 from analysis.results import Claim, Result, as_json, as_table
 from analysis.sentences import amount, p_text
@@ -162,10 +162,9 @@ class Verdict:
 
 
 def verdict(answers: Answers, claim: Claim) -> Verdict:
-    """The claim with the picture of its first basis, where that has an interval."""
-    rows = {result.key: result for result in answers.results}
-    row = rows.get(claim.basis[0]) if claim.basis else None
-    label, kind = labels.claim_label(claim.id), CLAIMS[claim.id.split(":")[0]]
+    """The claim with the picture of its row, where that has an interval."""
+    row, label = claim.row, labels.claim_label(claim.id)
+    kind = CLAIMS[claim.id.split(":")[0]]
     if row is None or row.estimate is None or row.low is None or row.high is None:
         return Verdict(claim, label, None, {}, None)
     null, region = kind.null or 0.0, answers.plan.smallest_effect(claim.id)

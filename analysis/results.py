@@ -39,12 +39,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Claim:
-    """A verdict and the sentence that says it; `basis` names rows of the result table."""
+    """A verdict and the sentence that says it; `basis` names rows of the result table.
+
+    `row` is the first of them, `unit` what it is measured in where the claim allows several.
+    """
 
     id: str
     verdict: str
     statement: Message
     basis: list[str] = field(default_factory=list)
+    row: Result | None = None
+    unit: Message | None = None
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,13 @@ def amount(claim: str, value: float, *, unit: Message | None = None) -> Message:
     return Message("{value:+.2f} {unit}", {"value": value, "unit": unit})
 
 
+def difference(claim: str, value: float) -> Message:
+    """The size of a difference in the claim's estimand."""
+    if claim.split(":")[0] in PERCENT:
+        return Message("{value:.1f} percentage points", {"value": 100 * value})
+    return Message("{value:.2f}", {"value": value})
+
+
 def lead(claim: str, verdict: str, estimate: Estimate | None, unit: Message | None) -> Message:
     """The verdict in a sentence for everybody."""
     base, _sep, contrast = claim.partition(":")
@@ -219,10 +226,10 @@ class Reason:
             "inner_high": inner_high,
             "region_low": null - smallest,
             "region_high": null + smallest,
-            "smallest": smallest,
         }
         return {
             **{name: amount(self.claim, value) for name, value in amounts.items()},
+            "smallest": difference(self.claim, smallest),
             "level": self.plan.level,
             "inner": inner,
             "p": p_text(self.p_effect),
