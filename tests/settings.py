@@ -6,8 +6,8 @@ import tempfile
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 50)
 os.environ.setdefault("HONMONO_VAR", tempfile.mkdtemp(prefix="honmono-tests-"))
 
-from survey.settings import *  # noqa: E402, F403
-from survey.settings import DATABASES, VAR_DIR  # noqa: E402
+from survey.settings import *  # noqa: F403
+from survey.settings import DATABASES, VAR_DIR
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # In memory, threads would share one connection's locks; a file behaves like the real thing.
