@@ -36,8 +36,8 @@ def crossed(number: int, sizes: Sequence[int]) -> list[int]:
     levels = []
     period = 1
     for size in sizes:
-        common = math.lcm(period, size)
-        levels.append((number + number // common) % size)
+        shift = number % (period * size) // math.lcm(period, size)
+        levels.append((number + shift) % size)
         period *= size
     return levels
 
