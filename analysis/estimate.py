@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +65,48 @@ class Estimate:
 
     def _back(self, value: float) -> float:
         return float(special.expit(value)) if self.scale == "logit" else float(value)
+
+
+class Coefficients:
+    """Named coefficients with their covariance: what the regressions of this package share.
+
+    Attributes
+    ----------
+    names : tuple of str
+    coef, se, cov : ndarray, shapes (p,), (p,), (p, p)
+    df : int
+        Degrees of freedom of t intervals: one less than the smallest factor has levels.
+    """
+
+    names: tuple[str, ...]
+    coef: FloatArray
+    cov: FloatArray
+
+    @property
+    def df(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def se(self) -> FloatArray:
+        return np.asarray(np.sqrt(np.diagonal(self.cov)))
+
+    def estimate(self, name: str) -> Estimate:
+        """One coefficient as an estimate with its standard error and degrees of freedom."""
+        index = self.names.index(name)
+        return Estimate(float(self.coef[index]), float(self.se[index]), self.df)
+
+    def contrast(self, weights: ArrayLike) -> Estimate:
+        """A linear combination of the coefficients; `weights` has shape (p,)."""
+        vector = np.asarray(weights, dtype=np.float64)
+        variance = float(vector @ self.cov @ vector)
+        return Estimate(float(vector @ self.coef), variance**0.5, self.df)
+
+    def joint_test(self, names: Sequence[str]) -> tuple[float, int, int, float]:
+        """Wald test that all the named coefficients are zero.
+
+        Returns F, its two degrees of freedom (the second is `df`) and the p-value.
+        """
+        index = [self.names.index(name) for name in names]
+        effects, cov = self.coef[index], self.cov[np.ix_(index, index)]
+        statistic = float(effects @ np.linalg.solve(cov, effects)) / len(index)
+        return statistic, len(index), self.df, float(stats.f.sf(statistic, len(index), self.df))

@@ -13,7 +13,7 @@ from analysis.mixed.links import LINKS, Terms
 from analysis.mixed.result import MixedFit, describe_sds, modes_by_factor
 from analysis.mixed.rows import prepare, sort_rows
 from analysis.mixed.search import Found, positive_diagonals, search
-from analysis.mixed.threads import one_thread
+from analysis.threads import one_thread
 
 FloatArray = NDArray[np.float64]
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from numpy.typing import NDArray
 
-from analysis.estimate import Estimate
+from analysis.estimate import Coefficients
 from analysis.mixed.layout import Layout
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class MixedFit:
+class MixedFit(Coefficients):
     """A fitted mixed model.
 
     Attributes
@@ -65,34 +63,8 @@ class MixedFit:
     joint_cov: FloatArray  # of the fixed effects and all entries of Λ; zero at a boundary
 
     @property
-    def se(self) -> FloatArray:
-        return np.sqrt(np.diagonal(self.cov))
-
-    @property
     def df(self) -> int:
-        """Degrees of freedom of t intervals: one less than the smallest factor has levels."""
         return min(self.levels.values()) - 1
-
-    def estimate(self, name: str) -> Estimate:
-        """One fixed effect as an estimate with its standard error and degrees of freedom."""
-        index = self.names.index(name)
-        return Estimate(float(self.coef[index]), float(self.se[index]), self.df)
-
-    def contrast(self, weights: ArrayLike) -> Estimate:
-        """A linear combination of the fixed effects; `weights` has shape (p,)."""
-        vector = np.asarray(weights, dtype=np.float64)
-        variance = float(vector @ self.cov @ vector)
-        return Estimate(float(vector @ self.coef), variance**0.5, self.df)
-
-    def joint_test(self, names: Sequence[str]) -> tuple[float, int, int, float]:
-        """Wald test that all the named fixed effects are zero.
-
-        Returns F, its two degrees of freedom (the second is `df`) and the p-value.
-        """
-        index = [self.names.index(name) for name in names]
-        effects, cov = self.coef[index], self.cov[np.ix_(index, index)]
-        statistic = float(effects @ np.linalg.solve(cov, effects)) / len(index)
-        return statistic, len(index), self.df, float(stats.f.sf(statistic, len(index), self.df))
 
 
 def describe_sds(
