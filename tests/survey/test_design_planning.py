@@ -362,12 +362,17 @@ def test_plan_is_the_same_for_the_same_seed(design, number, seed):
 
 PROGRAM = """
 import random
-from survey.design import plan_trials
-from tests.design_samples import make_block, make_pool, make_study
-blocks = [make_block("one", "detect_single", 16, practice=2), make_block("two", trials=16)]
+from survey.design import Block, Stimulus, Study, plan_trials
+blocks = (Block("one", "detect_single", 16, practice=2), Block("two", "detect_pair", 16))
+study = Study("sample", ("en",), {}, blocks)
+stimuli = [
+    Stimulus(f"{pair} {origin}", origin, f"pair{pair}", is_catch=pair > 40)
+    for pair in range(43)
+    for origin in ("real", "ai", "enhanced")
+]
 for seed in range(20):
-    print(plan_trials(make_study(*blocks), make_pool(40, 2), number=seed, condition="",
-                      exposures={}, rng=random.Random(seed)))
+    rng = random.Random(seed)
+    print(plan_trials(study, stimuli, number=seed, condition="", exposures={}, rng=rng))
 """
 
 
