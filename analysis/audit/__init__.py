@@ -40,7 +40,7 @@ from .served import (
     order_features,
 )
 
-__all__ = ["AuditError", "AuditResult", "Control", "Finding", "audit", "run"]
+__all__ = ["AuditError", "AuditResult", "Control", "Finding", "audit", "lines", "run"]
 
 ORIGINS = {"real": False, "ai": True, "enhanced": True}
 # A planted leak counts as found from here on.
@@ -161,7 +161,7 @@ def run(
         result = audit(directory, truth, headers)
     except AuditError as error:
         return 2, str(error), {}
-    return int(result.blocks), "\n".join(_lines(result)), result.as_dict()
+    return int(result.blocks), "\n".join(lines(result)), result.as_dict()
 
 
 def _read_truth(folder: Path, truth: Path) -> list[dict[str, str]]:
@@ -301,7 +301,7 @@ def _status(found: Leakage, p: float | None, alpha: float) -> Status:
         return "apart"
     if p <= alpha:
         return "leak"
-    return "undecided" if found.low > 0.5 or found.high - found.low > 0.5 else "random"
+    return "undecided" if found.low > 0.5 or found.is_vague else "random"
 
 
 def _part(design: Design, sample: Indices) -> Design:
@@ -361,7 +361,8 @@ _VERDICTS = {
 }
 
 
-def _lines(result: AuditResult) -> Iterator[str]:
+def lines(result: AuditResult) -> Iterator[str]:
+    """The result in words, a line each."""
     yield f"{result.ai} AI and {result.real} real images"
     yield _VERDICTS[result.verdict]
     yield from result.warnings

@@ -18,6 +18,7 @@ most, however many features it looks at and however they depend on one another. 
 a weak leak is missed in a small set: the intervals show how much could be there.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -50,6 +51,7 @@ class Leakage:
     low: float
     high: float
     n: int
+    is_vague: bool  # too few images to conclude
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +212,10 @@ def too_few(n_ai: int, n_real: int) -> bool:
 
 def leakage(seen: Similarity, is_ai: Labels) -> Leakage:
     """Return AUC, interval and n of one feature."""
-    labels = is_ai[seen.rows]
     auc = seen.auc(is_ai)
-    low, high = auc_interval(auc, int(labels.sum()), int((~labels).sum()))
-    return Leakage(auc, low, high, len(labels))
+    n_ai = int(is_ai[seen.rows].sum())
+    n_real = len(seen.rows) - n_ai
+    return Leakage(auc, *auc_interval(auc, n_ai, n_real), n_ai + n_real, too_few(n_ai, n_real))
 
 
 def adjusted_p(features: Sequence[Similarity], labels: Matrix) -> list[float]:
@@ -250,12 +252,14 @@ def _closeness(places: NDArray[np.float64]) -> Matrix:
 
 
 def _overlap(sets: list[frozenset[str]]) -> Matrix:
-    """Return the squared share of common elements, those of most images counting little."""
-    vocabulary = {element: i for i, element in enumerate(sorted(frozenset().union(*sets)))}
-    present = np.zeros((len(sets), len(vocabulary)))
-    for row, elements in zip(present, sets, strict=True):
-        row[[vocabulary[element] for element in elements]] = 1
-    rarity = np.log(len(sets) / np.maximum(present.sum(axis=0), 1))
+    """Return the squared share of common elements, those of most images counting little.
+
+    What only one image has says nothing of others: random filling holds many such words.
+    """
+    counts = Counter(element for elements in sets for element in elements)
+    shared = sorted(element for element, count in counts.items() if count > 1)
+    present = np.array([[element in elements for element in shared] for elements in sets], float)
+    rarity = np.log(len(sets) / np.array([counts[element] for element in shared]))
     common = (present * rarity) @ present.T
     own = np.diag(common)
     union = own[:, None] + own[None, :] - common

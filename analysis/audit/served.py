@@ -136,6 +136,7 @@ def _observe_jpeg(jpeg: Jpeg) -> dict[str, Observation]:
     frame = next((part for part in jpeg.segments if part[0] in _FRAMES), (0, bytes(15)))
     quantisation, huffman = jpeg.contents(_DQT), jpeg.contents(_DHT)
     metadata, comments = jpeg.contents(*_APPLICATION), jpeg.contents(_COM)
+    texts = [content for marker, content in jpeg.segments if marker in (_COM, *_APPLICATION)]
     start = comments[:_COMMENT_START]
     return {
         "format": "JPEG",
@@ -150,7 +151,7 @@ def _observe_jpeg(jpeg: Jpeg) -> dict[str, Observation]:
         "restart_interval": jpeg.contents(_DRI).hex(),
         "metadata": _digest(metadata),
         "metadata_length": float(len(metadata)),
-        "metadata_words": _words(metadata + b"\0" + comments + b"\0" + jpeg.trailing),
+        "metadata_words": _words(b"\0".join([*texts, jpeg.trailing])),
         "comment_start": start[:4].hex(),
         "comment_mean": sum(start) / len(start) if len(start) == _COMMENT_START else -1.0,
         "trailing_length": float(len(jpeg.trailing)),
