@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from analysis import detectability, exclusions, preference
+from analysis import (
+    appeal,
+    calibration,
+    detectability,
+    disclosure,
+    dose,
+    exclusions,
+    exposure,
+    features,
+    generators,
+    preference,
+)
 from analysis.checks import DataError, Fault
 from analysis.claims import judge
 from analysis.data import Dataset
@@ -19,6 +30,13 @@ from analysis.texts import Message
 QUESTIONS: tuple[Callable[[Sample, Plan], Finding], ...] = (
     detectability.estimate,
     preference.estimate,
+    appeal.estimate,
+    dose.estimate,
+    features.estimate,
+    exposure.estimate,
+    disclosure.estimate,
+    generators.estimate,
+    calibration.estimate,
 )
 PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "matplotlib")
 
@@ -75,10 +93,11 @@ def analyse(
     whole = exclusions.apply(
         dataset.trials, exclusions.structural(rules), include_simulated=include_simulated
     )
-    sample = Sample(kept, whole.main, dataset.stimuli, dataset.participants)
+    sample = Sample(kept, whole.main, dataset.stimuli, dataset.participants, dataset.generators)
     findings = [ask(sample, plan) for ask in QUESTIONS]
     findings = [finding for finding in findings if finding.results or finding.tests]
     warnings = dataset.warnings + [text for finding in findings for text in finding.warnings]
+    warnings = list({str(text): text for text in warnings}.values())
     has_simulated = bool(exclusions.simulated(kept.main).any())
     return Answers(
         dataset=dataset,

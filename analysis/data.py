@@ -24,7 +24,7 @@ from analysis.checks import DataError, Fault
 from analysis.texts import Message
 
 TRIALS_NAME = "*description-trials_data.csv"
-SIDE_TABLES = ("stimuli", "participants")
+SIDE_TABLES = ("stimuli", "participants", "generators")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Dataset:
     warnings: list[Message] = field(default_factory=list)
     stimuli: pd.DataFrame | None = None
     participants: pd.DataFrame | None = None
+    generators: pd.DataFrame | None = None
 
 
 def load(path: Path | str) -> Dataset:
@@ -75,7 +76,7 @@ def load(path: Path | str) -> Dataset:
 
 
 def _sources(path: Path) -> tuple[list[tuple[str, bytes]], dict[str, tuple[str, bytes]]]:
-    """Files with trials, and the stimuli and participants tables of a data set."""
+    """Files with trials, and the other tables of a data set."""
     if not path.exists():
         raise DataError([Fault(str(path), None, "", "nothing there", "a file or folder")])
     if path.is_file() and path.suffix.lower() != ".zip":

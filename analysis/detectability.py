@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.claims import Test
 from analysis.factors import crossed
-from analysis.labels import CHANCE_LABEL, contrast_label, task_label
+from analysis.labels import CHANCE_LABEL, contrast_label, where
 from analysis.mixed import marginal_probability
 from analysis.pictures import Forest, Line, Spread
 from analysis.plan import Plan
@@ -32,7 +32,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             if rows.empty:
                 continue
             label = _label(task, tasks, contrast)
-            found, part = accuracy(sample, plan, rows, task, contrast, label)
+            found, part = accuracy(sample, plan, rows, task, contrast)
             finding.add(part)
             finding.tests.append(_test(found, sample, task, tasks, contrast))
             if found.headline is not None:
@@ -50,13 +50,13 @@ def judged(trials: pd.DataFrame, task: str, contrast: str) -> pd.DataFrame:
 
 
 def accuracy(
-    sample: Sample, plan: Plan, rows: pd.DataFrame, task: str, contrast: str, label: Message
+    sample: Sample, plan: Plan, rows: pd.DataFrame, task: str, contrast: str
 ) -> tuple[Share, Finding]:
     """The headline accuracy, and all of it again without exclusions."""
     part = contrast_part(contrast, sample.contrasts)
     measure = _measure(task)
     scope = Scope.of(QUESTION, task, subset(part), rows)
-    found = share(rows, measure, scope, plan, label)
+    found = share(rows, measure, scope, plan, where(contrast, task))
     finding = Finding(QUESTION, results=found.results, warnings=found.warnings)
     if measure.by is not None:
         finding.results += _by_origin(rows, scope, plan)
@@ -66,7 +66,7 @@ def accuracy(
         finding.results += found.renamed(everyone)
     else:
         scope = Scope.of(QUESTION, task, everyone, whole)
-        again = share(whole, measure, scope, plan, label)
+        again = share(whole, measure, scope, plan, where(contrast, task))
         finding.results += again.results
     return found, finding
 
@@ -102,8 +102,7 @@ def _test(found: Share, sample: Sample, task: str, tasks: list[str], contrast: s
 def _label(task: str, tasks: list[str], contrast: str) -> Message:
     if len(tasks) == 1:
         return contrast_label(contrast)
-    values = {"contrast": contrast_label(contrast), "task": task_label(task)}
-    return Message("{contrast}, {task}", values)
+    return where(contrast, task)
 
 
 def _pictures(lines: list[Line], spreads: list[Dots]) -> list[Forest | Spread]:

@@ -20,8 +20,8 @@ def crossed(rows: pd.DataFrame) -> dict[str, Codes]:
     crossed with the participants. Where any row lacks its item, or there is a single one, only
     the participants are there.
     """
-    factors = {"participant": _codes(rows["participant_id"])}
-    items = {name: _codes(column) for name, column in _items(rows).items()}
+    factors = {"participant": numbered(rows["participant_id"])}
+    items = {name: numbered(column) for name, column in _items(rows).items()}
     known = all((codes >= 0).all() and codes.max(initial=0) > 0 for codes in items.values())
     return {**factors, **items} if known else factors
 
@@ -82,7 +82,7 @@ def _by_origin(rows: pd.DataFrame) -> pd.DataFrame | None:
     return pd.DataFrame({"real": left.where(real_left, right), "ai": right.where(real_left, left)})
 
 
-def _codes(column: pd.Series) -> Codes:
+def numbered(column: pd.Series) -> Codes:
     """Numbers from 0 without gaps, -1 where a value is missing."""
     codes: Codes = pd.factorize(column)[0].astype(np.int64)
     return codes

@@ -20,6 +20,7 @@ from analysis.texts import Message, translator
 
 INK, GREY, PALE, PAPER, CHANCE = "#1f1f1d", "#6b6a66", "#c4c2bc", "#f4f3f0", "#a3321f"
 WIDTH = 7.2  # inches
+MOST_DOTS = 25  # in a stack; above, columns
 LATIN = ("Inter", "Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 
 Say = Callable[[Message], str]
@@ -150,12 +151,11 @@ def _widen(axes: Axes, picture: Forest) -> None:
 
 @draw.register
 def _(picture: Spread, say: Say) -> Figure:
-    """Stacked dots, one each; bins where there are too many to be told apart."""
+    """Stacked dots, one each, or columns where dots would run together."""
     figure, axes = _axes(1.2 + 0.95 * len(picture.rows))
     for row, (_label, values) in enumerate(picture.rows):
-        x, y, size = _stacked(np.asarray(values, dtype=float))
-        axes.scatter(x, y * 0.82 - row, s=size, color=INK, alpha=0.55, linewidths=0, zorder=3)
-        axes.axhline(-row - 0.03, color=PALE, linewidth=0.8)
+        _stack(axes, np.asarray(values, dtype=float), -row)
+        axes.axhline(-row, color=PALE, linewidth=0.8)
     names = [_wrap(f"{say(label)} (n = {len(values):,})", 30) for label, values in picture.rows]
     axes.set_yticks(-np.arange(len(picture.rows)) + 0.3, names)
     axes.set_ylim(-len(picture.rows) + 0.9, 1.0)
@@ -166,15 +166,18 @@ def _(picture: Spread, say: Say) -> Figure:
     return figure
 
 
-def _stacked(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Places of the dots of a dot plot, heights from 0 to 1, and the size of a dot."""
-    bins = np.round(values * 50) / 50
-    order = np.argsort(bins, kind="stable")
-    x = bins[order]
-    first = np.searchsorted(x, x, side="left")
-    height = (np.arange(len(x)) - first).astype(float)
-    tallest = max(float(height.max(initial=0)) + 1, 12)
-    return x, height / tallest + 0.04, max(2.0, 260 / tallest)
+def _stack(axes: Axes, values: np.ndarray, base: float) -> None:
+    """A dot plot on `base`, at most 0.8 high."""
+    places, counts = np.unique(np.round(values * 50) / 50, return_counts=True)
+    tallest = max(int(counts.max(initial=1)), 10)
+    if tallest > MOST_DOTS:
+        axes.vlines(places, base, base + 0.8 * counts / tallest, color=GREY, linewidth=4, zorder=3)
+        return
+    x = np.repeat(places, counts)
+    level = np.concatenate([np.arange(count) for count in counts])
+    y = base + 0.8 * (level + 0.6) / tallest
+    size = 300 / tallest
+    axes.scatter(x, y, s=size, color=INK, alpha=0.6, linewidths=0, zorder=3)
 
 
 @draw.register

@@ -32,6 +32,16 @@ CLAIMS = {
     "open_vs_closed": "Open and closed generators differ",
     "calibrated": "People know how well they do",
 }
+FEATURES = {
+    "mirror_symmetry": "symmetry",
+    "colourfulness": "colourfulness",
+    "rms_contrast": "contrast",
+    "sharpness": "sharpness",
+    "entropy": "entropy",
+    "spectral_slope": "spectral slope",
+    "saturation": "saturation",
+    "brightness": "brightness",
+}
 QUESTIONS = {
     "detectability": "Can people tell them apart?",
     "preference": "Which do people prefer?",
@@ -53,6 +63,12 @@ def contrast_label(contrast: str) -> Message:
 def task_label(task: str) -> Message:
     """How it was asked, for people."""
     return Message(TASKS[task])
+
+
+def where(contrast: str, task: str) -> Message:
+    """Contrast and task, for people."""
+    values = {"contrast": contrast_label(contrast), "task": task_label(task)}
+    return Message("{contrast}, {task}", values)
 
 
 def claim_label(claim: str) -> Message:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.labels import CHANCE_LABEL, contrast_label
+from analysis.labels import CHANCE_LABEL, contrast_label, where
 from analysis.pictures import Forest, Line, Spread
 from analysis.plan import Plan
 from analysis.proportions import Dots, Measure, Share, share, share_test, spread
@@ -30,12 +30,12 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             other = "" if asked in LIKING else f"question={asked}"
             scope = Scope.of(QUESTION, TASK, subset(part, other), rows)
             label = _label(contrast, asked)
-            found = share(rows, MEASURE, scope, plan, label)
+            found = share(rows, MEASURE, scope, plan, where(contrast, TASK))
             finding.results += found.results
             finding.warnings += found.warnings
             everyone = subset(part, other, "exclusions=none")
             whole = chosen(sample.unfiltered, contrast, asked)
-            finding.results += _without_exclusions(found, rows, whole, everyone, plan, label)
+            finding.results += _without_exclusions(found, rows, whole, everyone, plan)
             if not other:
                 claim = claim_id("prefers_ai", contrast, sample.contrasts)
                 finding.tests.append(share_test(claim, found))
@@ -48,13 +48,13 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
 
 
 def _without_exclusions(
-    found: Share, rows: pd.DataFrame, whole: pd.DataFrame, name: str, plan: Plan, label: Message
+    found: Share, rows: pd.DataFrame, whole: pd.DataFrame, name: str, plan: Plan
 ) -> list[Result]:
     """The same again without exclusions; not computed twice where nothing was left out."""
     if len(whole) == len(rows):
         return found.renamed(name)
     scope = Scope.of(QUESTION, TASK, name, whole)
-    return share(whole, MEASURE, scope, plan, label).results
+    return share(whole, MEASURE, scope, plan, Message("")).results
 
 
 def questions(trials: pd.DataFrame, contrast: str) -> list[str]:

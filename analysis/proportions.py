@@ -15,6 +15,7 @@ from analysis.mixed import MixedFit, fit_glmm, marginal_probability
 from analysis.plan import Plan
 from analysis.resampling import bootstrap_two_way
 from analysis.results import Result, Scope
+from analysis.samples import too_little, varies
 from analysis.texts import Message
 
 Dots = tuple[Message, list[float]]
@@ -73,7 +74,7 @@ def share(rows: pd.DataFrame, measure: Measure, scope: Scope, plan: Plan, label:
         *_participant_mean(rows, measure, scope, plan),
         naive(scope, measure.term, rows[measure.outcome], plan.level),
     ]
-    problem = _unfit(rows, measure, factors)
+    problem = _unfit(rows, measure)
     if problem is not None:
         return Share(simple, limit=problem)
     fit, estimate = _fit(rows, measure, factors)
@@ -92,13 +93,11 @@ def share_test(claim: str, found: Share) -> Test:
     return Test(claim, found.estimate, row=found.headline, at_most_undecided=found.limit)
 
 
-def _unfit(rows: pd.DataFrame, measure: Measure, factors: dict[str, Codes]) -> Message | None:
+def _unfit(rows: pd.DataFrame, measure: Measure) -> Message | None:
     """Why no mixed model can be fitted, if so."""
-    if factors["participant"].max(initial=0) < 1:
-        return Message("At least two participants are needed.")
-    if rows[measure.outcome].nunique() < 2:
-        return Message("Every response is the same, so its variation cannot be modelled.")
-    if measure.by is not None and rows[measure.by].nunique() < 2:
+    if (problem := too_little(rows, measure.outcome)) is not None:
+        return problem
+    if measure.by is not None and not varies(rows[measure.by]):
         return Message("Only one kind of image was shown, so responses cannot be told from bias.")
     return None
 

@@ -17,13 +17,14 @@ class Sample:
     """The trials that count, and the same without the rules that judge quality.
 
     `kept.main` are the main trials that were answered, `unfiltered` the same without
-    exclusions; `stimuli` and `participants` are the tables of an exported data set.
+    exclusions; the tables of an exported data set follow.
     """
 
     kept: Kept
     unfiltered: pd.DataFrame
     stimuli: pd.DataFrame | None = None
     participants: pd.DataFrame | None = None
+    generators: pd.DataFrame | None = None
 
     @property
     def main(self) -> pd.DataFrame:
@@ -57,3 +58,17 @@ class Finding:
 def of_task(trials: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     """The rows of these tasks."""
     return trials[trials["task"].isin(tasks)]
+
+
+def varies(values: pd.Series) -> bool:
+    """Whether there are at least two different values."""
+    return len(values.dropna().unique()) > 1
+
+
+def too_little(rows: pd.DataFrame, outcome: str) -> Message | None:
+    """Why a response cannot be modelled, if so."""
+    if not varies(rows["participant_id"]):
+        return Message("At least two participants are needed.")
+    if not varies(rows[outcome]):
+        return Message("Every response is the same, so its variation cannot be modelled.")
+    return None

@@ -221,7 +221,6 @@ class Reason:
         amounts = {
             "low": low,
             "high": high,
-            "null": null,
             "inner_low": inner_low,
             "inner_high": inner_high,
             "region_low": null - smallest,
@@ -229,6 +228,7 @@ class Reason:
         }
         return {
             **{name: amount(self.claim, value) for name, value in amounts.items()},
+            "null": Message("{value:.0%}", {"value": null}) if null else "0",
             "smallest": difference(self.claim, smallest),
             "level": self.plan.level,
             "inner": inner,

@@ -196,6 +196,9 @@ def _single_responses(
     block["question"] = "appeal"
     sign = np.where(is_ai, 0.5, -0.5)
     latent = effects + truth.rating_difference * sign + rng.normal(0, 1, len(block))
+    if truth.labels:
+        true_label = (block["disclosure"] == "true_labels").to_numpy()
+        latent += truth.label_effect * np.where(true_label == is_ai, 0.5, -0.5)
     rating = np.clip(np.round((SCALE + 1) / 2 + latent), 1, SCALE).astype(int)
     block["response"] = rating.astype(str).astype(object)
 

@@ -1,0 +1,118 @@
+"""Do people know how well they do, and do they tend to call everything AI?"""
+
+import numpy as np
+import pandas as pd
+
+from analysis.claims import Test
+from analysis.detectability import TASKS, judged
+from analysis.factors import crossed, has_items, limits
+from analysis.labels import CHANCE_LABEL, where
+from analysis.pictures import Curve, Curves
+from analysis.plan import Plan
+from analysis.proportions import boundary, mean_estimate
+from analysis.regressions import regress
+from analysis.results import Result, Scope, claim_id, contrast_part, subset
+from analysis.samples import Finding, Sample, too_little
+from analysis.texts import Message
+
+QUESTION = "confidence"
+BINS = np.linspace(0.5, 1.0, 6)
+LEAST_IN_BIN = 10
+
+
+def estimate(sample: Sample, plan: Plan) -> Finding:
+    """Mean confidence, put on 0.5 (guessing) to 1 (certain), minus accuracy.
+
+    Needs `confidence` and `correct`. Above zero is overconfidence.
+    """
+    finding, curves = Finding(QUESTION), []
+    for task in TASKS:
+        for contrast in sample.contrasts:
+            rows = judged(sample.main, task, contrast)
+            rows = rows[rows["confidence"].notna()] if "confidence" in rows else rows[:0]
+            if rows.empty:
+                continue
+            claim = claim_id("calibrated", contrast, sample.contrasts)
+            if any(test.claim == claim for test in finding.tests):
+                claim += f":{task}"
+            problem = _unfit(rows)
+            if problem is not None:
+                finding.tests.append(Test(claim, why_not=problem))
+                continue
+            scope = Scope.of(
+                QUESTION, task, subset(contrast_part(contrast, sample.contrasts)), rows
+            )
+            finding.add(_gap(scope, rows, plan, claim, where(contrast, task)))
+            curves.append(_curve(rows, contrast, task, plan))
+    if curves:
+        finding.pictures.append(_picture(curves))
+    return finding
+
+
+def as_probability(confidence: pd.Series) -> pd.Series:
+    """0 (guessing) to 1 (certain) as the accuracy that it claims: 0.5 to 1."""
+    return 0.5 + confidence / 2
+
+
+def _unfit(rows: pd.DataFrame) -> Message | None:
+    gap = as_probability(rows["confidence"]) - rows["correct"]
+    return too_little(rows.assign(gap=gap), "gap")
+
+
+def _gap(scope: Scope, rows: pd.DataFrame, plan: Plan, claim: str, label: Message) -> Finding:
+    gap = as_probability(rows["confidence"]) - rows["correct"]
+    factors = crossed(rows)
+    fit = regress(gap, {"intercept": np.ones(len(gap))}, factors, binary=False)
+    results: list[Result] = fit.rows(scope, "overconfidence", "intercept", plan.level)
+    people = gap.groupby(rows["participant_id"], observed=True).mean()
+    simple = mean_estimate(people)
+    if simple is not None:
+        method = "participant_mean"
+        results.append(scope.from_estimate("overconfidence", method, simple, plan.level, 0.0))
+    confidence = mean_estimate(rows.groupby("participant_id", observed=True)["confidence"].mean())
+    if confidence is not None:
+        method = "participant_mean"
+        results.append(scope.from_estimate("confidence", method, confidence, plan.level))
+    warnings = limits(factors, label) + boundary(fit.mixed, label)
+    test = Test(
+        claim,
+        fit.mixed.estimate("intercept"),
+        row=results[0],
+        at_most_undecided=None if has_items(factors) else warnings[0],
+    )
+    return Finding(QUESTION, results, [test], warnings=warnings)
+
+
+def _curve(rows: pd.DataFrame, contrast: str, task: str, plan: Plan) -> Curve:
+    """Accuracy at each step of confidence, with participants as the unit."""
+    claimed = as_probability(rows["confidence"])
+    steps = claimed.round(6)
+    if len(steps.unique()) > len(BINS):
+        steps = pd.Series(
+            BINS[np.clip(np.digitize(claimed, BINS) - 1, 0, len(BINS) - 2)] + 0.05,
+            index=rows.index,
+        )
+    x, y, low, high = [], [], [], []
+    for step, part in rows.groupby(steps):
+        found = mean_estimate(part.groupby("participant_id", observed=True)["correct"].mean())
+        if len(part) < LEAST_IN_BIN or found is None:
+            continue
+        ends = found.interval(plan.level)
+        x.append(float(step))
+        y.append(found.value)
+        low.append(max(ends[0], 0.0))
+        high.append(min(ends[1], 1.0))
+    return Curve(where(contrast, task), x, y, low, high)
+
+
+def _picture(curves: list[Curve]) -> Curves:
+    return Curves(
+        "confidence",
+        Message("How often people were right, by how sure they were"),
+        Message("confidence, as the share of correct responses that it claims"),
+        Message("correct responses"),
+        [curve for curve in curves if curve.x],
+        0.5,
+        CHANCE_LABEL,
+        diagonal=True,
+    )

@@ -1,0 +1,116 @@
+"""What does it do to an image to be called AI?"""
+
+import numpy as np
+import pandas as pd
+
+from analysis.appeal import rated, scales
+from analysis.claims import Test
+from analysis.factors import crossed, has_items, limits
+from analysis.labels import NO_EFFECT_LABEL, where
+from analysis.pictures import Forest, Line
+from analysis.plan import Plan
+from analysis.preference import chosen
+from analysis.proportions import boundary
+from analysis.regressions import regress
+from analysis.results import Result, Scope, claim_id, contrast_part, subset
+from analysis.samples import Finding, Sample, varies
+from analysis.texts import Message
+
+QUESTION = "disclosure"
+UNITS = {"prefer_pair": Message("log-odds"), "rate_single": Message("standard deviations")}
+
+
+def estimate(sample: Sample, plan: Plan) -> Finding:
+    """AI label minus photograph label, on images of the same origin, varying by participant.
+
+    Needs `disclosure` with true and with false labels. In pairs it is the change in log-odds of
+    choosing an image; in ratings the change in standard deviations.
+    """
+    finding, lines = Finding(QUESTION), []
+    for contrast in sample.contrasts:
+        for task, rows in _labelled(sample.main, contrast).items():
+            claim = claim_id("disclosure_effect", contrast, sample.contrasts)
+            if any(test.claim == claim for test in finding.tests):
+                claim += f":{task}"
+            if not _has_both(rows, task):
+                reason = Message(
+                    "It needs both labels on images of the same origin: true ones and false ones."
+                )
+                finding.tests.append(Test(claim, why_not=reason))
+                continue
+            part = contrast_part(contrast, sample.contrasts)
+            scope = Scope.of(QUESTION, task, subset(part), rows)
+            found = _effect(scope, rows, plan, contrast, claim)
+            finding.add(found)
+            lines.append(Line(where(contrast, task), found.results[0], strong=True))
+    if lines:
+        finding.pictures.append(_picture(lines))
+    return finding
+
+
+def _labelled(trials: pd.DataFrame, contrast: str) -> dict[str, pd.DataFrame]:
+    """The rows that carry labels, of each task that has any."""
+    if "disclosure" not in trials:
+        return {}
+    found = {"prefer_pair": chosen(trials, contrast, "")}
+    for scale in scales(trials)[:1]:
+        found["rate_single"] = rated(trials, contrast, scale)
+    with_labels = {
+        task: rows[rows["disclosure"].isin(["true_labels", "false_labels"])]
+        for task, rows in found.items()
+    }
+    return {task: rows for task, rows in with_labels.items() if len(rows)}
+
+
+def called_ai(rows: pd.DataFrame, task: str) -> np.ndarray:
+    """1/2 where the label says AI, -1/2 where it says photograph.
+
+    In a pair it is the label of the side that is not real, and the other side has the other
+    one: the difference between the sides changes by twice a label's effect.
+    """
+    true_label = (rows["disclosure"] == "true_labels").to_numpy()
+    if task == "prefer_pair":
+        return np.where(true_label, 1.0, -1.0)
+    not_real = (rows["origin"] != "real").to_numpy()
+    return np.where(true_label == not_real, 0.5, -0.5)
+
+
+def _has_both(rows: pd.DataFrame, task: str) -> bool:
+    """Whether images of one origin carry both labels, and responses and people vary."""
+    outcome = rows["chose_ai"] if task == "prefer_pair" else rows["rating"]
+    return varies(rows["disclosure"]) and varies(outcome) and varies(rows["participant_id"])
+
+
+def _effect(scope: Scope, rows: pd.DataFrame, plan: Plan, contrast: str, claim: str) -> Finding:
+    label, binary = called_ai(rows, scope.task), scope.task == "prefer_pair"
+    columns = {"intercept": np.ones(len(rows)), "label": label}
+    outcome = rows["chose_ai"] if binary else rows["rating"] / rows["rating"].std()
+    if not binary:
+        columns["origin"] = np.where(rows["origin"] == "real", -0.5, 0.5)
+    factors = crossed(rows)
+    fit = regress(outcome, columns, factors, {"participant": label}, binary=binary)
+    results: list[Result] = fit.rows(scope, "label_effect", "label", plan.level)
+    if binary:  # the cluster-robust fit is on the scale of shares
+        results[1:] = fit.rows(scope, "label_effect_on_share", "label", plan.level)[1:]
+    what = where(contrast, scope.task)
+    warnings = limits(factors, what) + boundary(fit.mixed, what)
+    test = Test(
+        claim,
+        fit.mixed.estimate("label"),
+        row=results[0],
+        unit=UNITS[scope.task],
+        at_most_undecided=None if has_items(factors) else warnings[0],
+    )
+    return Finding(QUESTION, results, [test], warnings=warnings)
+
+
+def _picture(lines: list[Line]) -> Forest:
+    return Forest(
+        "disclosure",
+        Message("What the label AI changes, against the label photograph"),
+        Message("log-odds (pairs) or standard deviations (ratings)"),
+        lines,
+        0.0,
+        NO_EFFECT_LABEL,
+        percent=False,
+    )
