@@ -176,7 +176,7 @@ export function setBlock(block) {
     choice: choiceOptions(block),
     confidence: block.confidence && confidenceOptions(block.confidence),
     reason: [
-      ...row($("reason").querySelector(".buttons"), block.reasons.map(({ code, label }) => ({ value: code, label }))),
+      ...row($("reason").querySelector("span.buttons"), block.reasons.map(({ code, label }) => ({ value: code, label }))),
       { value: null, element: $("no-reason"), keys: ["0"] },
     ],
   };
