@@ -36,7 +36,7 @@ def state(
     block = studies.block_of(participant.version, ahead[0].block_key)
     return progress | {
         "block": _block(block, ahead[0], participant.language),
-        "trials": [_trial(trial, block) for trial in ahead],
+        "trials": [trial(one, block) for one in ahead],
     }
 
 
@@ -95,7 +95,7 @@ def _confidence(block: design.Block, texts: dict[str, Any]) -> dict[str, Any] | 
     return {**ends, "slider": False, "steps": values}
 
 
-def _trial(trial: Trial, block: design.Block) -> dict[str, Any]:
+def trial(trial: Trial, block: design.Block) -> dict[str, Any]:
     practice = trial.kind == "practice"
     return {
         "token": flow.trial_token(trial),

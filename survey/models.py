@@ -115,6 +115,34 @@ class Study(models.Model):
         return self.text("title") or self.slug
 
 
+class Membership(models.Model):
+    """Somebody's role in a study; `survey.roles` says what each role may do."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", pgettext_lazy("role", "Owner")
+        RESEARCHER = "researcher", pgettext_lazy("role", "Researcher")
+        ASSISTANT = "assistant", pgettext_lazy("role", "Assistant")
+        REVIEWER = "reviewer", pgettext_lazy("role", "Reviewer")
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="memberships",
+        verbose_name=_("account"),
+    )
+    role = models.CharField(_("role"), max_length=20, choices=Role.choices)
+
+    class Meta:
+        verbose_name = _("role")
+        verbose_name_plural = _("roles")
+        ordering = ("study", "role")
+        constraints = [models.UniqueConstraint(fields=["study", "user"], name="one_role_a_study")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_role_display()}"
+
+
 class Version(models.Model):
     """A frozen design. Participants belong to the version under which they started."""
 
@@ -261,6 +289,25 @@ class Stimulus(models.Model):
             enhancement_level=self.enhancement_level,
             is_catch=self.is_catch,
         )
+
+
+class Audit(models.Model):
+    """What the leak audit found in the images and pages of a study, as they were then."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="audits")
+    audited_at = models.DateTimeField(_("audited at"), default=timezone.now)
+    passed = models.BooleanField(_("passed"))
+    verdict = models.CharField(_("verdict"), max_length=20)
+    served = models.CharField(_("digest of what was served"), max_length=64)
+    result = models.JSONField(_("result"), default=dict)
+
+    class Meta:
+        verbose_name = _("leak audit")
+        verbose_name_plural = _("leak audits")
+        ordering = ("study", "audited_at")
+
+    def __str__(self) -> str:
+        return f"{self.study}: {self.verdict}"
 
 
 class Allocation(models.Model):

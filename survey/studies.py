@@ -1,6 +1,7 @@
 """Set-up of a study: its design in and out of the tables, its stimuli, going live."""
 
 import dataclasses
+import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -8,9 +9,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from survey import design, panels, recruitment, stimuli
 from survey.models import (
+    Audit,
     Block,
     Generator,
     Pair,
@@ -103,9 +106,17 @@ def freeze(study: Study) -> Version:
 
 @transaction.atomic
 def go_live(study: Study) -> Version:
-    """Freeze the design and let participants in; also ends a pause."""
+    """Freeze the design and let participants in; also ends a pause.
+
+    Only after a leak audit of the images as they are served now.
+    """
     if study.state == Study.State.CLOSED:
-        raise StudyError("A closed study stays closed. Copy it to run it again.")
+        raise StudyError(_("A closed study stays closed. Copy it to run it again."))
+    audit = last_audit(study)
+    if audit is None:
+        raise StudyError(_("The images have not been audited for leaks since they last changed."))
+    if not audit.passed:
+        raise StudyError(_("The leak audit found a way to tell the truth without looking."))
     try:
         panels.read(study.recruitment)
     except panels.PanelError as error:
@@ -115,10 +126,22 @@ def go_live(study: Study) -> Version:
     return version
 
 
+def last_audit(study: Study) -> Audit | None:
+    """The last leak audit, if it saw the images that are served now."""
+    audit = study.audits.last()
+    return audit if audit is not None and audit.served == served_digest(study) else None
+
+
+def served_digest(study: Study) -> str:
+    """What is served now, as one hash: every publication gives new random keys."""
+    keys = sorted(study.stimuli.values_list("key", flat=True))
+    return hashlib.sha256(" ".join(keys).encode()).hexdigest()
+
+
 def pause(study: Study) -> None:
     """Let nobody in for a while; those who have started may finish."""
     if study.state != Study.State.LIVE:
-        raise StudyError("Only a live study can be paused.")
+        raise StudyError(_("Only a live study can be paused."))
     _set_state(study, Study.State.PAUSED)
 
 
@@ -126,7 +149,7 @@ def pause(study: Study) -> None:
 def close(study: Study) -> None:
     """Let nobody in any more, for good. Who came from a panel need not be recognised any more."""
     if study.state not in (Study.State.LIVE, Study.State.PAUSED):
-        raise StudyError("Only a live or paused study can be closed.")
+        raise StudyError(_("Only a live or paused study can be closed."))
     _set_state(study, Study.State.CLOSED)
     recruitment.forget_keys(study)
 
@@ -140,7 +163,7 @@ def frozen_now(study: Study) -> Frozen:
     """The version under which somebody who starts now takes part."""
     version = study.versions.last()
     if version is None:
-        raise StudyError("The study has no frozen design yet.")
+        raise StudyError(_("The study has no frozen design yet."))
     return frozen(version)
 
 

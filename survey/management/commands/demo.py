@@ -16,7 +16,7 @@ from django.db import connection
 from django.urls import reverse
 from tqdm import tqdm
 
-from survey import bots, demo, export, server, studies
+from survey import audits, bots, demo, export, server, studies
 from survey.management.commands.import_stimuli import advance
 from survey.models import Study
 
@@ -54,6 +54,8 @@ class Command(BaseCommand):
         study = studies.save_design(demo.demo_design())
         with tqdm(desc="Images", unit="") as bar:
             studies.import_stimuli(study, demo.STIMULI, progress=advance(bar))
+        self._say("Leak audit")
+        audits.run(study)
         studies.go_live(study)
         return study
 
