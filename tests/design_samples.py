@@ -20,7 +20,7 @@ TEXTS = {
 }
 BLOCK_TEXTS = {"en": {"instructions": "Look and choose."}}
 # No deadline: a busy machine is no fault of a design.
-examples = settings(max_examples=40, deadline=None)
+examples = settings(max_examples=30, deadline=None)
 GENERATORS = ("Brush", "Chisel", "Dye")
 
 

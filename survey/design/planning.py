@@ -22,6 +22,15 @@ from survey.design.supply import CatchSupply
 from survey.design.validation import DesignError
 
 ATTEMPTS = 50
+# The fields of a block that vary within or between participants, and the field that says which.
+FACTORS = {"exposures_ms": "exposure_varies", "disclosures": "disclosure_varies"}
+# The fields that choose stimuli, and the attribute of a stimulus that each looks at.
+ATTRIBUTES = {
+    "origins": "origin",
+    "categories": "category",
+    "generators": "generator",
+    "enhancement_levels": "enhancement_level",
+}
 
 
 def choose_condition(study: Study, counts: Mapping[str, int], rng: random.Random) -> str:
@@ -87,14 +96,6 @@ def shortage(study: Study, stimuli: Sequence[Stimulus]) -> list[str]:
     return list(dict.fromkeys(lacks))
 
 
-ATTRIBUTES = {
-    "origins": "origin",
-    "categories": "category",
-    "generators": "generator",
-    "enhancement_levels": "enhancement_level",
-}
-
-
 def _unmatched(study: Study, stimuli: Sequence[Stimulus]) -> list[str]:
     return [
         f"block {block.key}: no stimulus has the {attribute.replace('_', ' ')} {value}"
@@ -131,7 +132,7 @@ def _blocks_of(study: Study, condition: str, number: int, rng: random.Random) ->
     between = [
         (i, field)
         for i, block in enumerate(blocks)
-        for field, varies in _FACTORS.items()
+        for field, varies in FACTORS.items()
         if getattr(block, varies) == "between" and getattr(block, field)
     ]
     sizes = [len(getattr(blocks[i], field)) for i, field in between]
@@ -142,9 +143,6 @@ def _blocks_of(study: Study, condition: str, number: int, rng: random.Random) ->
     if study.block_order == "random":
         rng.shuffle(blocks)
     return [blocks[i] for i in orders[turn]]
-
-
-_FACTORS = {"exposures_ms": "exposure_varies", "disclosures": "disclosure_varies"}
 
 
 def _orders(block_order: str, size: int) -> list[list[int]]:

@@ -233,6 +233,9 @@ def _extra_trials(block: Block, study: Study, check: _Check) -> None:
         rule = "0, or a share that gives at least one repeat of at least two trials"
         enough = block.repeats > 0 and block.trials > 1
         check.at("repeat_share").must(enough, block.repeat_share, rule)
+        told = block.feedback == "each"
+        rule = "0, as the feedback tells the truth before the repeat"
+        check.at("repeat_share").must(not told, block.repeat_share, rule)
 
 
 def _block_texts(block: Block, study: Study, check: _Check) -> None:

@@ -134,6 +134,16 @@ FAULTS = {
 }
 
 
+def test_comparison_of_a_preference_block_needs_a_plain_name():
+    study = make_study(make_block(task="prefer_pair", question="Which is best?"))
+    assert [fault.place for fault in faults(study)] == ["blocks[0].question"]
+
+
+def test_repeats_after_feedback_are_a_fault():
+    study = with_block(feedback="each", repeat_share=0.5)
+    assert [fault.place for fault in faults(study)] == ["blocks[0].repeat_share"]
+
+
 def test_sample_has_no_fault():
     assert faults(SAMPLE) == []
 
@@ -196,6 +206,17 @@ def test_plain_data_with_wrong_members_is_refused_with_every_fault():
         "blocks[1].repeat_share: found 'half'; allowed: a number",
         "display_width: found true; allowed: a whole number",
         "languages: found 'en'; allowed: a list in square brackets",
+    ]
+
+
+def test_plain_data_of_the_wrong_shape_is_refused_with_every_fault():
+    data = {**to_dict(SAMPLE), "texts": "none", "blocks": ["detection"], "exclusion_rules": [1]}
+    with pytest.raises(DesignError) as caught:
+        from_dict(data)
+    assert [fault.place for fault in caught.value.faults] == [
+        "texts",
+        "blocks[0]",
+        "exclusion_rules[0]",
     ]
 
 
