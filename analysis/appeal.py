@@ -38,7 +38,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             claim = claim_id("more_appealing", contrast, sample.contrasts)
             if problem is not None:
                 if is_appeal and len(rows):
-                    finding.tests.append(Test(claim, why_not=problem))
+                    finding.tests.append(Test(claim, contrast, why_not=problem))
                 continue
             part = contrast_part(contrast, sample.contrasts)
             other = "" if is_appeal else f"question={scale}"
@@ -48,9 +48,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             finding.results += _without_exclusions(sample, rows, contrast, scale, scope, plan)
             lines.append(Line(_label(contrast, scale, is_appeal), found.headline, is_appeal))
             if is_appeal:
-                finding.tests.append(
-                    Test(claim, found.estimate, row=found.headline, at_most_undecided=found.limit)
-                )
+                finding.tests.append(found.test(claim, contrast))
     if lines:
         finding.pictures.append(_picture(lines))
     return finding
@@ -64,6 +62,11 @@ class Difference:
     headline: Result
     estimate: Estimate
     limit: Message | None
+
+    def test(self, claim: str, contrast: str) -> Test:
+        """What a verdict on the difference is made from."""
+        row, limit = self.headline, self.limit
+        return Test(claim, contrast, self.estimate, row=row, at_most_undecided=limit)
 
 
 def scales(trials: pd.DataFrame) -> list[str]:

@@ -37,12 +37,12 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
                 claim += f":{task}"
             problem = _unfit(rows)
             if problem is not None:
-                finding.tests.append(Test(claim, why_not=problem))
+                finding.tests.append(Test(claim, contrast, why_not=problem))
                 continue
             scope = Scope.of(
                 QUESTION, task, subset(contrast_part(contrast, sample.contrasts)), rows
             )
-            finding.add(_gap(scope, rows, plan, claim, where(contrast, task)))
+            finding.add(_gap(scope, rows, plan, claim, contrast))
             curves.append(_curve(rows, contrast, task, plan))
     if curves:
         finding.pictures.append(_picture(curves))
@@ -59,7 +59,7 @@ def _unfit(rows: pd.DataFrame) -> Message | None:
     return too_little(rows.assign(gap=gap), "gap")
 
 
-def _gap(scope: Scope, rows: pd.DataFrame, plan: Plan, claim: str, label: Message) -> Finding:
+def _gap(scope: Scope, rows: pd.DataFrame, plan: Plan, claim: str, contrast: str) -> Finding:
     gap = as_probability(rows["confidence"]) - rows["correct"]
     factors = crossed(rows)
     fit = regress(gap, {"intercept": np.ones(len(gap))}, factors, binary=False)
@@ -73,9 +73,11 @@ def _gap(scope: Scope, rows: pd.DataFrame, plan: Plan, claim: str, label: Messag
     if confidence is not None:
         method = "participant_mean"
         results.append(scope.from_estimate("confidence", method, confidence, plan.level))
+    label = where(contrast, scope.task)
     warnings = limits(factors, label) + boundary(fit.mixed, label)
     test = Test(
         claim,
+        contrast,
         fit.mixed.estimate("intercept"),
         row=results[0],
         at_most_undecided=None if has_items(factors) else warnings[0],

@@ -1,14 +1,14 @@
 """Verdicts by the contract's rules, with Holm's correction inside the family."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from analysis.equivalence import tost
 from analysis.estimate import Estimate
-from analysis.multiplicity import holm
+from analysis.multiplicity import benjamini_hochberg, holm
 from analysis.plan import CLAIMS, JOINT, NO_DIFFERENCE, UPWARD, Plan
 from analysis.results import Claim, Result
-from analysis.sentences import Reason, joint_reason, lead
+from analysis.sentences import NEEDS, Reason, joint_reason, lead
 from analysis.texts import Message
 
 
@@ -16,12 +16,13 @@ from analysis.texts import Message
 class Test:
     """What a verdict is made from: an estimate, or the p-value of a joint test.
 
-    `row` is its row of the result table. `unit` names what the estimate is measured in where the
-    claim allows several. `why_not` says why the claim cannot be tested, `at_most_undecided` why
-    no verdict can go beyond undecided.
+    `contrast` says what is compared with the photographs, `row` is its row of the result table,
+    `unit` names what the estimate is measured in where the claim allows several. `why_not` says
+    why the claim cannot be tested, `at_most_undecided` why no verdict can go beyond undecided.
     """
 
     claim: str
+    contrast: str
     estimate: Estimate | None = None
     p_joint: float | None = None
     row: Result | None = None
@@ -40,25 +41,39 @@ class Test:
 
 
 def judge(tests: Sequence[Test], plan: Plan) -> list[Claim]:
-    """A verdict for each test, the p-values adjusted over all that can be tested.
+    """A verdict for each test, by adjusted p-values, and the claims that nothing tested.
 
-    Tests of no effect are one family, tests of equivalence another.
+    Holm's correction holds within the claims of the frozen plan, or within all where there was
+    none; Benjamini and Hochberg's within the exploratory rest. Tests of no effect and tests of
+    equivalence are adjusted apart.
     """
-    open_tests = [test for test in tests if test.why_not is None]
-    effect = holm([_effect_p(test) for test in open_tests])
-    estimated = [test for test in open_tests if test.estimate is not None]
+    verdicts = {}
+    for confirmatory in (True, False):
+        family = [
+            test
+            for test in tests
+            if test.why_not is None and plan.is_confirmatory(test.claim) is confirmatory
+        ]
+        adjust = holm if confirmatory else benjamini_hochberg
+        verdicts |= _judge_family(family, plan, adjust)
+    found = [verdicts.get(test.claim) or _not_tested(test) for test in tests]
+    missing = [name for name in CLAIMS if name not in {test.base for test in tests}]
+    return found + [Claim(name, "not_tested", Message(NEEDS[name])) for name in missing]
+
+
+def _judge_family(
+    family: Sequence[Test], plan: Plan, adjust: Callable[[list[float]], Iterable[float]]
+) -> dict[str, Claim]:
+    estimated = [test for test in family if test.estimate is not None]
+    names = [test.claim for test in estimated]
+    effect = adjust([_effect_p(test) for test in family])
     equal = dict(
-        zip(
-            [test.claim for test in estimated],
-            holm([_equivalence_p(test, plan) for test in estimated]),
-            strict=True,
-        )
+        zip(names, adjust([_equivalence_p(test, plan) for test in estimated]), strict=True)
     )
-    verdicts = {
-        test.claim: _verdict(test, p, equal.get(test.claim, 1.0), plan)
-        for test, p in zip(open_tests, effect, strict=True)
+    return {
+        test.claim: _verdict(test, float(p), float(equal.get(test.claim, 1.0)), plan)
+        for test, p in zip(family, effect, strict=True)
     }
-    return [verdicts.get(test.claim) or _not_tested(test) for test in tests]
 
 
 def _effect_p(test: Test) -> float:
@@ -99,7 +114,7 @@ def _verdict(test: Test, p_effect: float, p_equal: float, plan: Plan) -> Claim:
             test.claim, test.estimate, verdict, differs, equivalent, p_effect, p_equal, plan
         ).message()
     )
-    first = lead(test.claim, verdict, test.estimate, test.unit)
+    first = lead(test.claim, verdict, test.estimate, contrast=test.contrast, unit=test.unit)
     statement = Message("{lead} {reason}", {"lead": first, "reason": reason})
     return test.verdict(verdict, statement)
 

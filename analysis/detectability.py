@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from analysis import subgroups
 from analysis.claims import Test
 from analysis.factors import crossed
 from analysis.labels import CHANCE_LABEL, contrast_label, where
@@ -9,8 +10,10 @@ from analysis.mixed import marginal_probability
 from analysis.pictures import Forest, Line, Spread
 from analysis.plan import Plan
 from analysis.proportions import Dots, Measure, Share, balanced, naive, share, share_test, spread
+from analysis.repeats import consistency
 from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task
+from analysis.sensitivity import sensitivity
 from analysis.texts import Message
 
 QUESTION = "detectability"
@@ -38,6 +41,8 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             if found.headline is not None:
                 lines.append(Line(label, found.headline, strong=True))
                 spreads += spread(rows, _measure(task), label)
+    for task in tasks:
+        finding.results += consistency(QUESTION, sample.kept.trials, task, plan)
     if lines:
         finding.pictures += _pictures(lines, spreads)
     return finding
@@ -60,6 +65,11 @@ def accuracy(
     finding = Finding(QUESTION, results=found.results, warnings=found.warnings)
     if measure.by is not None:
         finding.results += _by_origin(rows, scope, plan)
+    finding.results += sensitivity(scope, rows, plan)
+    finding.results += subgroups.items_below_chance(scope, rows, measure)
+    finding.results += subgroups.learning(scope, rows, measure, plan)
+    finding.results += subgroups.by_group(scope, rows, measure, part, plan)
+    finding.results += subgroups.expertise(scope, rows, measure, sample.participants, part, plan)
     whole = judged(sample.unfiltered, task, contrast)
     everyone = subset(part, "exclusions=none")
     if len(whole) == len(rows):
@@ -96,7 +106,7 @@ def _test(found: Share, sample: Sample, task: str, tasks: list[str], contrast: s
     claim = claim_id("indistinguishable", contrast, sample.contrasts)
     if task == "detect_single" and len(tasks) > 1:
         claim += ":detect_single"
-    return share_test(claim, found)
+    return share_test(claim, contrast, found)
 
 
 def _label(task: str, tasks: list[str], contrast: str) -> Message:

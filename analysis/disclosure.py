@@ -36,7 +36,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
                 reason = Message(
                     "It needs both labels on images of the same origin: true ones and false ones."
                 )
-                finding.tests.append(Test(claim, why_not=reason))
+                finding.tests.append(Test(claim, contrast, why_not=reason))
                 continue
             part = contrast_part(contrast, sample.contrasts)
             scope = Scope.of(QUESTION, task, subset(part), rows)
@@ -96,6 +96,7 @@ def _effect(scope: Scope, rows: pd.DataFrame, plan: Plan, contrast: str, claim: 
     warnings = limits(factors, what) + boundary(fit.mixed, what)
     test = Test(
         claim,
+        contrast,
         fit.mixed.estimate("label"),
         row=results[0],
         unit=UNITS[scope.task],

@@ -41,7 +41,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             finding.add(part)
             curves.append(curve)
         elif len(timed):
-            finding.tests.append(Test(claim, why_not=problem))
+            finding.tests.append(Test(claim, contrast, why_not=problem))
     if curves:
         finding.pictures.append(_picture(curves))
     return finding
@@ -69,6 +69,7 @@ def _effect(
     effect: Estimate = fit.mixed.estimate("shortest")
     test = Test(
         claim,
+        contrast,
         effect,
         row=results[0],
         at_most_undecided=None if has_items(factors) else warnings[0],

@@ -38,7 +38,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
         differences = feature_differences(rows, sample.stimuli)
         problem = _unfit(rows, differences)
         if problem is not None:
-            finding.tests.append(Test(claim, why_not=problem))
+            finding.tests.append(Test(claim, contrast, why_not=problem))
             continue
         part = contrast_part(contrast, sample.contrasts)
         found, drawn = _effects(rows, differences, part, contrast, claim, plan)
@@ -104,6 +104,7 @@ def _effects(
     warnings = limits(factors, where(contrast, TASK)) + boundary(fit.mixed, where(contrast, TASK))
     test = Test(
         claim,
+        contrast,
         p_joint=p,
         row=joint,
         at_most_undecided=None if has_items(factors) else warnings[0],

@@ -51,11 +51,12 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
                 claim += f":{task}"
             problem = too_little(rows, outcome)
             if problem is not None:
-                finding.tests.append(Test(claim, why_not=problem))
+                finding.tests.append(Test(claim, contrast, why_not=problem))
                 continue
             part = contrast_part(contrast, sample.contrasts)
-            gap = _gap(rows, outcome, Scope.of(QUESTION, task, subset(part), rows))
-            finding.add(_compared(gap, term, claim, contrast, part, plan))
+            scope = Scope.of(QUESTION, task, subset(part), rows)
+            gap = _gap(rows, outcome, contrast, scope)
+            finding.add(_compared(gap, term, claim, part, plan))
             finding.add(_traits(gap, sample.generators, claim, plan))
             if task == "prefer_pair":
                 places |= _places(gap, sample.generators, plan)
@@ -73,6 +74,7 @@ class Gap:
     names: list[str]
     fit: MixedFit
     limits: list[Message]
+    contrast: str
     has_items: bool
 
     def point(self, name: str) -> np.ndarray:
@@ -88,18 +90,18 @@ class Gap:
         return pd.Series(self.fit.coef, index=self.names)
 
 
-def _gap(rows: pd.DataFrame, outcome: str, scope: Scope) -> Gap:
+def _gap(rows: pd.DataFrame, outcome: str, contrast: str, scope: Scope) -> Gap:
     names = sorted(str(name) for name in rows["contrast_generator"].unique())
     made_by = rows["contrast_generator"].astype(object).to_numpy()
     design = np.column_stack([made_by == name for name in names]).astype(float)
     factors = crossed(rows)
     fit = fit_glmm(rows[outcome].to_numpy(float), design, factors, names=names)
-    label = where(str(rows["contrast"].iloc[0]), scope.task)
+    label = where(contrast, scope.task)
     warnings = limits(factors, label) + boundary(fit, label)
-    return Gap(scope, rows, names, fit, warnings, has_items(factors))
+    return Gap(scope, rows, names, fit, warnings, contrast, has_items(factors))
 
 
-def _compared(gap: Gap, term: str, claim: str, contrast: str, part: str, plan: Plan) -> Finding:
+def _compared(gap: Gap, term: str, claim: str, part: str, plan: Plan) -> Finding:
     """Every generator's share, and the joint test that they are all the same."""
     p = equality_test(gap.fit)
     joint = gap.scope.result("joint_test", "glmm", None, p=p)
@@ -109,7 +111,7 @@ def _compared(gap: Gap, term: str, claim: str, contrast: str, part: str, plan: P
         scope = Scope.of(QUESTION, gap.scope.task, subset(part, f"generator={name}"), here)
         results.append(scope.from_estimate(term, "glmm", gap.share(name), plan.level, 0.5))
     limit = None if gap.has_items else gap.limits[0]
-    test = Test(claim, p_joint=p, row=joint, at_most_undecided=limit)
+    test = Test(claim, gap.contrast, p_joint=p, row=joint, at_most_undecided=limit)
     return Finding(QUESTION, results, [test], warnings=gap.limits)
 
 
@@ -127,7 +129,7 @@ def _traits(gap: Gap, table: pd.DataFrame | None, claim: str, plan: Plan) -> Fin
     name = claim.replace("generator_gap", "open_vs_closed")
     if table is None:
         reason = Message("No table of the generators came with the data.")
-        return Finding(QUESTION, tests=[Test(name, why_not=reason)])
+        return Finding(QUESTION, tests=[Test(name, gap.contrast, why_not=reason)])
     known = table.drop_duplicates("name").set_index("name").reindex(gap.names)
     log_odds = gap.log_odds()
     finding = _open_or_closed(gap, known, log_odds, name, plan)
@@ -158,10 +160,10 @@ def _open_or_closed(
             "There are {open} open and {closed} closed generators; at least {least} of each are "
             "needed. Differences concern these generators only."
         )
-        return Finding(QUESTION, tests=[Test(claim, why_not=Message(text, values))])
+        return Finding(QUESTION, tests=[Test(claim, gap.contrast, why_not=Message(text, values))])
     found = class_difference(*groups)
     row = gap.scope.from_estimate("open_minus_closed", "generator_unit", found, plan.level, 0.0)
-    return Finding(QUESTION, [row], [Test(claim, found, row=row)])
+    return Finding(QUESTION, [row], [Test(claim, gap.contrast, found, row=row)])
 
 
 def class_difference(first: pd.Series, second: pd.Series) -> Estimate:

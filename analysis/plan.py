@@ -49,6 +49,15 @@ class Plan:
     def level(self) -> float:
         return 1 - self.alpha
 
+    def is_confirmatory(self, claim: str) -> bool:
+        """Whether the frozen plan names the claim, with or without its contrast.
+
+        Without a plan all claims are one family.
+        """
+        if self.confirmatory is None:
+            return True
+        return claim in self.confirmatory or claim.split(":")[0] in self.confirmatory
+
     @property
     def prior_scale(self) -> float:
         """Scale of the Cauchy prior of Bayes factors on shares: the smallest effect of interest."""

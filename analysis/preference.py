@@ -2,12 +2,15 @@
 
 import pandas as pd
 
+from analysis.agreement import by_recognition, with_ratings
 from analysis.labels import CHANCE_LABEL, contrast_label, where
 from analysis.pictures import Forest, Line, Spread
 from analysis.plan import Plan
 from analysis.proportions import Dots, Measure, Share, share, share_test, spread
+from analysis.repeats import consistency
 from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task
+from analysis.subgroups import by_group
 from analysis.texts import Message
 
 QUESTION = "preference"
@@ -33,18 +36,44 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             found = share(rows, MEASURE, scope, plan, where(contrast, TASK))
             finding.results += found.results
             finding.warnings += found.warnings
+            finding.results += _details(sample, rows, scope, contrast, part, asked, plan)
             everyone = subset(part, other, "exclusions=none")
             whole = chosen(sample.unfiltered, contrast, asked)
             finding.results += _without_exclusions(found, rows, whole, everyone, plan)
             if not other:
                 claim = claim_id("prefers_ai", contrast, sample.contrasts)
-                finding.tests.append(share_test(claim, found))
+                finding.tests.append(share_test(claim, contrast, found))
                 spreads += spread(rows, MEASURE, label)
             if found.headline is not None:
                 lines.append(Line(label, found.headline, strong=not other))
+    finding.results += consistency(QUESTION, sample.kept.trials, TASK, plan)
     if lines:
         finding.pictures += _pictures(lines, spreads)
     return finding
+
+
+def _details(
+    sample: Sample,
+    rows: pd.DataFrame,
+    scope: Scope,
+    contrast: str,
+    part: str,
+    asked: str,
+    plan: Plan,
+) -> list[Result]:
+    """What goes together with liking; nothing for other comparisons."""
+    if asked not in LIKING:
+        return []
+    ratings = of_contrast(of_task(sample.main, ["rate_single"]), contrast)
+    if "question" in ratings:
+        ratings = ratings[ratings["question"].isna() | (ratings["question"] == "appeal")]
+    judgements = of_contrast(of_task(sample.main, ["detect_pair"]), contrast)
+    judgements = judgements[judgements["correct"].notna()]
+    return [
+        *with_ratings(scope, rows, ratings[ratings["rating"].notna()], plan),
+        *by_recognition(scope, rows, judgements, part, plan),
+        *by_group(scope, rows, MEASURE, part, plan),
+    ]
 
 
 def _without_exclusions(

@@ -86,11 +86,11 @@ def share(rows: pd.DataFrame, measure: Measure, scope: Scope, plan: Plan, label:
     return Share(results, headline, estimate, limit, warnings)
 
 
-def share_test(claim: str, found: Share) -> Test:
+def share_test(claim: str, contrast: str, found: Share) -> Test:
     """What a verdict on the share is made from."""
     if found.estimate is None or found.headline is None:
-        return Test(claim, why_not=found.limit)
-    return Test(claim, found.estimate, row=found.headline, at_most_undecided=found.limit)
+        return Test(claim, contrast, why_not=found.limit)
+    return Test(claim, contrast, found.estimate, row=found.headline, at_most_undecided=found.limit)
 
 
 def _unfit(rows: pd.DataFrame, measure: Measure) -> Message | None:

@@ -16,7 +16,7 @@ from analysis import figures, labels
 from analysis.answers import Answers, versions
 from analysis.multiplicity import benjamini_hochberg
 from analysis.plan import CLAIMS
-from analysis.results import Claim, Result, as_json, as_table
+from analysis.results import Claim, Result, as_json, as_table, is_share
 from analysis.sentences import amount, p_text
 from analysis.texts import Message, translator
 
@@ -146,8 +146,7 @@ def number(value: float | None, term: str) -> str:
     """A number of the result table for people; shares in percent."""
     if value is None or value != value:
         return "–"
-    is_share = term.startswith("accuracy") or term == "ai_choice_share"
-    return f"{value:.1%}" if is_share else f"{value:.3f}"
+    return f"{value:.1%}" if is_share(term) else f"{value:.3f}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from analysis.estimate import Estimate
 from analysis.texts import Message
 
 CONTRASTS = ("real_vs_ai", "real_vs_enhanced")
+SHARES = ("confidence", "test_retest", "items_below_chance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,20 @@ class Scope:
     def from_estimate(
         self, term: str, method: str, estimate: Estimate, level: float, null: float | None = None
     ) -> Result:
-        """A row from an estimate with its standard error; p against `null` where there is one."""
+        """A row from an estimate with its standard error; p against `null` where there is one.
+
+        Intervals of shares end at 0 and 1.
+        """
         p = None if null is None else estimate.p_value(null)
-        return self.result(term, method, estimate.value, estimate.interval(level), level, p)
+        low, high = estimate.interval(level)
+        if is_share(term):
+            low, high = max(low, 0.0), min(high, 1.0)
+        return self.result(term, method, estimate.value, (low, high), level, p)
+
+
+def is_share(term: str) -> bool:
+    """Whether a term is a share, from 0 to 1."""
+    return term.startswith(("accuracy", "ai_choice_share")) or term in SHARES
 
 
 def _number(value: float | None) -> float | None:

@@ -7,7 +7,6 @@ from analysis.plan import CLAIMS, NO_DIFFERENCE, Plan
 from analysis.texts import Message
 
 OTHER = {
-    "": Message("AI images"),
     "real_vs_ai": Message("AI images"),
     "real_vs_enhanced": Message("AI-enhanced photographs"),
 }
@@ -143,7 +142,24 @@ UNITS = {
 }
 
 
-def amount(claim: str, value: float, *, unit: Message | None = None) -> Message:
+NEEDS = {
+    "indistinguishable": _(
+        "No trial asked which of two images is AI, or whether one is, beside a real photograph."
+    ),
+    "prefers_ai": _("No pair of a photograph and another image was shown to choose from."),
+    "more_appealing": _("No ratings of photographs and of other images were given."),
+    "beauty_features": _("No pair of a photograph and another image was shown to choose from."),
+    "gut_reaction": _("The exposure was not varied."),
+    "disclosure_effect": _(
+        "It needs both labels on images of the same origin: true ones and false ones."
+    ),
+    "generator_gap": _("The data name fewer than two generators."),
+    "open_vs_closed": _("The data name fewer than two generators."),
+    "calibrated": _("No confidence was asked for in a detection task."),
+}
+
+
+def amount(claim: str, value: float, unit: Message | None = None) -> Message:
     """A value of the claim's estimand, as people read it."""
     base = claim.split(":")[0]
     if base == "calibrated":
@@ -155,21 +171,39 @@ def amount(claim: str, value: float, *, unit: Message | None = None) -> Message:
     return Message("{value:+.2f} {unit}", {"value": value, "unit": unit})
 
 
-def difference(claim: str, value: float) -> Message:
+def span(claim: str, low: float, high: float) -> Message:
+    """An interval of the claim's estimand, as people read it."""
+    base = claim.split(":")[0]
+    if base == "calibrated":
+        values = {"low": 100 * low, "high": 100 * high}
+        return Message("{low:+.1f} to {high:+.1f} percentage points", values)
+    if base in PERCENT:
+        return Message("{low:.1%} to {high:.1%}", {"low": low, "high": high})
+    return Message("{low:+.2f} to {high:+.2f}", {"low": low, "high": high})
+
+
+def size(claim: str, value: float) -> Message:
     """The size of a difference in the claim's estimand."""
     if claim.split(":")[0] in PERCENT:
         return Message("{value:.1f} percentage points", {"value": 100 * value})
     return Message("{value:.2f}", {"value": value})
 
 
-def lead(claim: str, verdict: str, estimate: Estimate | None, unit: Message | None) -> Message:
+def lead(
+    claim: str,
+    verdict: str,
+    estimate: Estimate | None,
+    *,
+    contrast: str = "real_vs_ai",
+    unit: Message | None = None,
+) -> Message:
     """The verdict in a sentence for everybody."""
-    base, _sep, contrast = claim.partition(":")
-    values: dict[str, object] = {"other": OTHER.get(contrast.split(":")[0], OTHER[""])}
+    base = claim.split(":")[0]
+    values: dict[str, object] = {"other": OTHER[contrast]}
     side = ""
     if estimate is not None:
         side = " above" if estimate.value > (CLAIMS[base].null or 0.0) else " below"
-        values["estimate"] = amount(claim, estimate.value, unit=unit or UNITS.get(base))
+        values["estimate"] = amount(claim, estimate.value, unit or UNITS.get(base))
     template = LEADS.get((base, verdict)) or LEADS[(base, verdict + side)]
     return Message(template, values)
 
@@ -188,53 +222,47 @@ class Reason:
     plan: Plan
 
     def message(self) -> Message:
-        """One sentence with the numbers that decided."""
-        return Message(self._template(), self._values())
-
-    def _template(self) -> str:
-        no_difference = CLAIMS[self.claim.split(":")[0]].kind == NO_DIFFERENCE
-        if self.equivalent and self.differs and self.verdict == "supported":
-            return _(
-                "The {level:.0%} interval, {low} to {high}, leaves out {null} (p {p}), but the "
-                "effect is smaller than the smallest effect of interest: the {inner:.0%} interval, "
-                "{inner_low} to {inner_high}, lies within {region_low} to {region_high} (p "
-                "{p_equal})."
-            )
-        if self.equivalent and (no_difference or not self.differs):
-            return _(
-                "The {inner:.0%} interval, {inner_low} to {inner_high}, lies within {region_low} "
-                "to {region_high}, the region that counts as no difference (p {p_equal})."
-            )
-        if self.differs:
-            return _("The {level:.0%} interval, {low} to {high}, leaves out {null} (p {p}).")
-        return _(
-            "The {level:.0%} interval is {low} to {high}; neither is a difference from {null} "
-            "shown (p {p}), nor that it is smaller than {smallest} (p {p_equal})."
-        )
-
-    def _values(self) -> dict[str, object]:
+        """One sentence with the numbers that decided; p-values are the adjusted ones."""
         null = CLAIMS[self.claim.split(":")[0]].null or 0.0
-        smallest = self.plan.smallest_effect(self.claim)
-        inner = 1 - 2 * self.plan.alpha
-        low, high = self.estimate.interval(self.plan.level)
-        inner_low, inner_high = self.estimate.interval(inner)
-        amounts = {
-            "low": low,
-            "high": high,
-            "inner_low": inner_low,
-            "inner_high": inner_high,
-            "region_low": null - smallest,
-            "region_high": null + smallest,
-        }
-        return {
-            **{name: amount(self.claim, value) for name, value in amounts.items()},
-            "null": Message("{value:.0%}", {"value": null}) if null else "0",
-            "smallest": difference(self.claim, smallest),
+        smallest, inner = self.plan.smallest_effect(self.claim), 1 - 2 * self.plan.alpha
+        values = {
             "level": self.plan.level,
             "inner": inner,
+            "interval": span(self.claim, *self.estimate.interval(self.plan.level)),
+            "inner_interval": span(self.claim, *self.estimate.interval(inner)),
+            "region": span(self.claim, null - smallest, null + smallest),
+            "null": Message("{value:.0%}", {"value": null}) if null else "0",
+            "smallest": size(self.claim, smallest),
             "p": p_text(self.p_effect),
             "p_equal": p_text(self.p_equal),
         }
+        return Message(self._template(null), values)
+
+    def _template(self, null: float) -> str:
+        low, high = self.estimate.interval(self.plan.level)
+        no_difference = CLAIMS[self.claim.split(":")[0]].kind == NO_DIFFERENCE
+        if self.equivalent and self.differs and self.verdict == "supported":
+            return _(
+                "The {level:.0%} interval, {interval}, leaves out {null} (p {p}), but the effect "
+                "is smaller than the smallest effect of interest: the {inner:.0%} interval, "
+                "{inner_interval}, lies within {region} (p {p_equal})."
+            )
+        if self.equivalent and (no_difference or not self.differs):
+            return _(
+                "The {inner:.0%} interval, {inner_interval}, lies within {region}, the region that "
+                "counts as no difference (p {p_equal})."
+            )
+        if self.differs:
+            return _("The {level:.0%} interval, {interval}, leaves out {null} (p {p}).")
+        if low > null or high < null:
+            return _(
+                "The {level:.0%} interval, {interval}, leaves out {null}, but not after the "
+                "correction for testing several claims (p {p})."
+            )
+        return _(
+            "The {level:.0%} interval is {interval}. It shows neither a difference from {null} "
+            "(p {p}) nor that the difference is smaller than {smallest} (p {p_equal})."
+        )
 
 
 def joint_reason(p: float) -> Message:

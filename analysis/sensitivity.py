@@ -1,0 +1,95 @@
+"""Signal detection for the detection tasks: d-prime, criterion, area under the ROC."""
+
+import numpy as np
+import pandas as pd
+
+from analysis import signal_detection
+from analysis.plan import Plan
+from analysis.proportions import mean_estimate
+from analysis.resampling import Bootstrap
+from analysis.results import Result, Scope
+from analysis.samples import varies
+
+METHOD = "bootstrap_participants"
+LEAST_PARTICIPANTS = 5  # fewer cannot be resampled with any sense
+
+
+def sensitivity(scope: Scope, rows: pd.DataFrame, plan: Plan) -> list[Result]:
+    """d-prime and criterion as means over participants, and the AUC where confidence is there.
+
+    In pairs the left side is what is detected, so that a preference for one side becomes the
+    criterion and does not count against d-prime.
+    """
+    signal = signal_side(rows, scope.task)
+    says = says_signal(rows, scope.task)
+    table = pd.DataFrame(
+        {
+            "person": rows["participant_id"].astype(object),
+            "hits": says & signal,
+            "signals": signal,
+            "false_alarms": says & ~signal,
+            "noises": ~signal,
+        }
+    )
+    counts = table.groupby("person").sum()
+    counts = counts[(counts["signals"] > 0) & (counts["noises"] > 0)]
+    if len(counts) < LEAST_PARTICIPANTS:
+        return []
+    in_pairs = scope.task == "detect_pair"
+    measure = signal_detection.pairs if in_pairs else signal_detection.yes_no
+    values = measure(*(counts[name].to_numpy() for name in counts))
+    results = [
+        _result(scope, term, _mean(value, plan), plan)
+        for term, value in (("d_prime", values.d_prime), ("criterion", values.criterion))
+    ]
+    if in_pairs:
+        results += _side_bias(scope, counts, plan)
+    return results + _auc(scope, rows, signal, says, plan)
+
+
+def signal_side(rows: pd.DataFrame, task: str) -> pd.Series:
+    """Whether the image is AI, or the AI side is the left one."""
+    if task == "detect_pair":
+        return rows["left_origin"] != "real"
+    return rows["origin"] != "real"
+
+
+def says_signal(rows: pd.DataFrame, task: str) -> pd.Series:
+    """Whether the response was AI, or left."""
+    return rows["response"] == ("left" if task == "detect_pair" else "ai")
+
+
+def _mean(values: np.ndarray, plan: Plan) -> Bootstrap:
+    rng = np.random.default_rng(plan.seed)
+    return signal_detection.bootstrap_mean(values, rng, plan.resamples)
+
+
+def _result(scope: Scope, term: str, found: Bootstrap, plan: Plan, null: float = 0.0) -> Result:
+    interval, p = found.interval(plan.level), found.p_value(null)
+    return scope.result(term, METHOD, found.value, interval, plan.level, p)
+
+
+def _side_bias(scope: Scope, counts: pd.DataFrame, plan: Plan) -> list[Result]:
+    """Share of left choices minus one half, as if the AI image had been left half of the time."""
+    left = counts["hits"] / counts["signals"] + counts["false_alarms"] / counts["noises"]
+    found = mean_estimate(left / 2 - 0.5)
+    if found is None:
+        return []
+    return [scope.from_estimate("side_bias", "participant_mean", found, plan.level, 0.0)]
+
+
+def _auc(
+    scope: Scope, rows: pd.DataFrame, signal: pd.Series, says: pd.Series, plan: Plan
+) -> list[Result]:
+    """How well confidence-weighted responses separate the two kinds."""
+    known = rows["confidence"].notna() if "confidence" in rows else pd.Series(False, rows.index)
+    if not varies(signal[known]):
+        return []
+    found = signal_detection.bootstrap_auc(
+        signal_detection.evidence_of_ai(says[known], rows.loc[known, "confidence"]),
+        signal[known],
+        rows.loc[known, "participant_id"].cat.codes,
+        np.random.default_rng(plan.seed),
+        plan.resamples,
+    )
+    return [_result(scope, "auc", found, plan, 0.5)]

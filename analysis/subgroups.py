@@ -1,0 +1,106 @@
+"""A share within groups of trials, and how it changes: exploration beside the headline."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.clustered import clustered_mean
+from analysis.factors import crossed, n_items, numbered
+from analysis.plan import Plan
+from analysis.proportions import CLUSTERED, Measure
+from analysis.regressions import regress
+from analysis.results import Result, Scope, subset
+from analysis.samples import varies
+
+COLUMNS = {  # how the result table names a group, and the column that makes it
+    "category": "category",
+    "generator": "contrast_generator",
+    "condition": "condition",
+    "language": "language",
+    "input_device": "input_device",
+}
+LEAST_RESPONSES = 20
+LEAST_ITEMS = 5
+MOST_GROUPS = 30
+
+
+def by_group(
+    scope: Scope, rows: pd.DataFrame, measure: Measure, part: str, plan: Plan
+) -> list[Result]:
+    """The share for each category, generator, condition, language and input device."""
+    results = []
+    for name, column in COLUMNS.items():
+        if column not in rows or not varies(rows[column]):
+            continue
+        groups = rows.groupby(column, observed=True)
+        if groups.ngroups > MOST_GROUPS:
+            continue
+        for value, here in groups:
+            place = Scope.of(scope.question, scope.task, subset(part, f"{name}={value}"), here)
+            results += group_share(place, here, measure, plan)
+    return results
+
+
+def group_share(scope: Scope, rows: pd.DataFrame, measure: Measure, plan: Plan) -> list[Result]:
+    """The share in one group by the fast cluster-robust method; nothing where they are too few."""
+    factors = crossed(rows)
+    if len(rows) < LEAST_RESPONSES or factors["participant"].max(initial=0) < 1:
+        return []
+    if rows["item"].notna().all() and n_items(factors) < LEAST_ITEMS:
+        return []
+    found = clustered_mean(rows[measure.outcome].to_numpy(float), factors)
+    method = CLUSTERED[len(factors)]
+    return [scope.from_estimate(measure.term, method, found, plan.level, 0.5)]
+
+
+def items_below_chance(scope: Scope, rows: pd.DataFrame, measure: Measure) -> list[Result]:
+    """Share of the images or pairs that fewer than half of the responses got right."""
+    shares = rows.groupby("item", observed=True)[measure.outcome].mean()
+    if shares.empty:
+        return []
+    below = float((shares < 0.5).mean())
+    return [replace(scope.result("items_below_chance", "descriptive", below), n=len(shares))]
+
+
+def learning(scope: Scope, rows: pd.DataFrame, measure: Measure, plan: Plan) -> list[Result]:
+    """Change in log-odds over ten trials of the task, from a mixed model."""
+    if "trial_index" not in rows or rows["trial_index"].isna().any():
+        return []
+    if not varies(rows[measure.outcome]) or not varies(rows["participant_id"]):
+        return []
+    position = rows.groupby("participant_id", observed=True)["trial_index"].rank().to_numpy()
+    if position.max() < 2:
+        return []
+    tens = (position - position.mean()) / 10
+    columns = {"intercept": np.ones(len(rows)), "ten_trials": tens}
+    fit = regress(rows[measure.outcome], columns, crossed(rows), binary=True)
+    found = fit.mixed.estimate("ten_trials")
+    return [scope.from_estimate("learning_per_10_trials", "glmm", found, plan.level, 0.0)]
+
+
+def expertise(
+    scope: Scope,
+    rows: pd.DataFrame,
+    measure: Measure,
+    participants: pd.DataFrame | None,
+    part: str,
+    plan: Plan,
+) -> list[Result]:
+    """The share for each answer to the background questions of choice."""
+    if participants is None:
+        return []
+    results = []
+    answers = participants.drop_duplicates("participant_id").set_index("participant_id")
+    for column in (name for name in answers if str(name).startswith("background_")):
+        given = answers[column].reindex(rows["participant_id"].astype(object)).to_numpy()
+        grouped = rows.assign(answer=given).groupby("answer")
+        if not 1 < grouped.ngroups <= MOST_GROUPS:
+            continue
+        for value, here in grouped:
+            if len(np.unique(numbered(here["participant_id"]))) < 2:
+                continue
+            name = subset(part, f"{column}={value}")
+            place = Scope.of(scope.question, scope.task, name, here)
+            results += group_share(place, here, measure, plan)
+    return results
