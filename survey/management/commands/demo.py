@@ -71,7 +71,7 @@ class Command(BaseCommand):
         self._say("Report")
         folder = settings.VAR_DIR / "demo-report"
         data = settings.VAR_DIR / "demo-data.zip"
-        export.write_data_set(study, data)
+        export.save(study, data)
         command = [sys.executable, "-m", "analysis", "report", str(data), "--out", str(folder)]
         done = subprocess.run(
             [*command, "--include-simulated"],
