@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """Everything that the data say, as a page, tables, figures and results.json."""
-    from analysis import answers, data, exclusions, plan
+    from analysis import answers, data, exclusions, plan, preregistration
     from analysis import report as writer
 
-    preset = plan.read_preset(options.preset) if options.preset else {}
-    chosen = plan.chosen(options, preset)
-    rules = exclusions.read_rules(options.rules) if options.rules else None
+    preset = preregistration.read(options.preset) if options.preset else None
+    chosen = plan.chosen(vars(options), asdict(preset) if preset else {}, options.sesoi)
+    rules = exclusions.read_rules(options.rules) if options.rules else preset and preset.rules
     dataset = data.load(options.path)
-    found = answers.analyse(dataset, chosen, rules, include_simulated=options.include_simulated)
+    found = answers.analyse(
+        dataset, chosen, rules, preset, include_simulated=options.include_simulated
+    )
     settings = {
         "path": str(options.path),
         "include_simulated": options.include_simulated,

@@ -23,6 +23,7 @@ from analysis.claims import judge
 from analysis.data import Dataset
 from analysis.exclusions import Kept, Parameters
 from analysis.plan import Plan
+from analysis.preregistration import Preset, deviations
 from analysis.results import Claim, Result, stimuli
 from analysis.samples import Finding, Sample
 from analysis.texts import Message
@@ -53,6 +54,14 @@ class Answers:
     claims: list[Claim]
     warnings: list[Message]
     has_simulated: bool
+    preset: Preset | None = None
+
+    @property
+    def deviations(self) -> list[Message]:
+        """How the analysis differs from the frozen plan."""
+        if self.preset is None:
+            return []
+        return deviations(self.preset, self.plan, self.rules, self.claims)
 
     @property
     def results(self) -> list[Result]:
@@ -77,6 +86,7 @@ def analyse(
     dataset: Dataset,
     plan: Plan,
     rules: Parameters | None = None,
+    preset: Preset | None = None,
     *,
     include_simulated: bool = False,
 ) -> Answers:
@@ -90,9 +100,7 @@ def analyse(
     kept = exclusions.apply(dataset.trials, rules, include_simulated=include_simulated)
     if kept.main.empty:
         raise DataError([_nothing_left(kept)])
-    whole = exclusions.apply(
-        dataset.trials, exclusions.structural(rules), include_simulated=include_simulated
-    )
+    whole = exclusions.apply(dataset.trials, {}, include_simulated=include_simulated)
     sample = Sample(kept, whole.main, dataset.stimuli, dataset.participants, dataset.generators)
     findings = [ask(sample, plan) for ask in QUESTIONS]
     findings = [finding for finding in findings if finding.results or finding.tests]
@@ -108,6 +116,7 @@ def analyse(
         claims=judge([test for finding in findings for test in finding.tests], plan),
         warnings=_simulated_warning(has_simulated) + warnings,
         has_simulated=has_simulated,
+        preset=preset,
     )
 
 

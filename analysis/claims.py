@@ -37,7 +37,7 @@ class Test:
     def verdict(self, verdict: str, statement: Message) -> Claim:
         """The claim with its verdict."""
         basis = [self.row.key] if self.row is not None else []
-        return Claim(self.claim, verdict, statement, basis, self.row, self.unit)
+        return Claim(self.claim, verdict, statement, basis, self.row, self.unit, self.contrast)
 
 
 def judge(tests: Sequence[Test], plan: Plan) -> list[Claim]:
@@ -52,7 +52,8 @@ def judge(tests: Sequence[Test], plan: Plan) -> list[Claim]:
         family = [
             test
             for test in tests
-            if test.why_not is None and plan.is_confirmatory(test.claim) is confirmatory
+            if test.why_not is None
+            and plan.is_confirmatory(test.claim, test.contrast) is confirmatory
         ]
         adjust = holm if confirmatory else benjamini_hochberg
         verdicts |= _judge_family(family, plan, adjust)
@@ -87,7 +88,7 @@ def _effect_p(test: Test) -> float:
 def _equivalence_p(test: Test, plan: Plan) -> float:
     if test.estimate is None:
         raise ValueError(f"{test.claim} has no estimate")
-    null, smallest = CLAIMS[test.base].null or 0.0, plan.smallest_effect(test.claim)
+    null, smallest = CLAIMS[test.base].null or 0.0, plan.smallest_effect(test.claim, test.contrast)
     return tost(test.estimate, null - smallest, null + smallest)
 
 
@@ -111,7 +112,15 @@ def _verdict(test: Test, p_effect: float, p_equal: float, plan: Plan) -> Claim:
         joint_reason(p_effect)
         if test.estimate is None
         else Reason(
-            test.claim, test.estimate, verdict, differs, equivalent, p_effect, p_equal, plan
+            test.claim,
+            test.estimate,
+            verdict,
+            differs,
+            equivalent,
+            p_effect,
+            p_equal,
+            plan.level,
+            plan.smallest_effect(test.claim, test.contrast),
         ).message()
     )
     first = lead(test.claim, verdict, test.estimate, contrast=test.contrast, unit=test.unit)

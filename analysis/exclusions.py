@@ -166,11 +166,11 @@ RULES: dict[str, Rule] = {
     ),
     "duplicates": Rule(repeated, {}, "a participant's second response to the same item"),
 }
-STRUCTURAL = ("simulated", "learning")  # about what the rows are, not about their quality
 Parameters = dict[str, dict[str, float]]
+ALWAYS: Parameters = {"simulated": {}, "learning": {}}  # what the rows are, not their quality
 DEFAULT_RULES: Parameters = {
     name: dict(RULES[name].defaults)
-    for name in ("simulated", "learning", "catch_trials", "minimum_response_time", "duplicates")
+    for name in ("catch_trials", "minimum_response_time", "duplicates")
 }
 
 
@@ -192,6 +192,20 @@ def read_rules(path: Path) -> Parameters:
     return {name: {**RULES[name].defaults, **table} for name, table in tables.items()}
 
 
+def from_list(file: str, listed: Any, faults: list[Fault]) -> Parameters:
+    """Rules from a list of `{"name": ..., "parameters": {...}}`; what is wrong goes to `faults`."""
+    entries = listed if isinstance(listed, list) else [listed]
+    chosen: Parameters = {}
+    for entry in entries:
+        name = entry.get("name") if isinstance(entry, dict) else repr(entry)
+        table = entry.get("parameters", {}) if isinstance(entry, dict) else None
+        wrong = _faults(Path(file), str(name), table)
+        faults += wrong
+        if not wrong:
+            chosen[str(name)] = {**RULES[str(name)].defaults, **table}
+    return chosen
+
+
 def _faults(path: Path, name: str, table: Any) -> list[Fault]:
     if name not in RULES or not isinstance(table, dict):
         allowed = f"tables named {', '.join(RULES)}"
@@ -210,11 +224,11 @@ def apply(
 ) -> Kept:
     """Apply the rules in their order.
 
-    Simulated participants are always left out first unless they are asked for. Planned trials
-    without a response, and practice and catch trials, are left out last, for every analysis.
+    Simulated participants, unless they are asked for, and trials of the learning mode are always
+    left out, first. Planned trials without a response, and practice and catch trials, are left
+    out last, for every analysis.
     """
-    chosen = dict(DEFAULT_RULES if rules is None else rules)
-    chosen = {"simulated": {}, **chosen}
+    chosen = {**ALWAYS, **(DEFAULT_RULES if rules is None else rules)}
     if include_simulated:
         del chosen["simulated"]
     left, flow = trials, []
@@ -245,9 +259,3 @@ def _step(
     left = trials[~out]
     lost = trials["participant_id"].nunique() - left["participant_id"].nunique()
     return left, Step(rule, int(lost), len(trials) - len(left), meaning)
-
-
-def structural(rules: Parameters | None) -> Parameters:
-    """The rules that also hold in the analysis without exclusions."""
-    chosen = DEFAULT_RULES if rules is None else rules
-    return {name: value for name, value in chosen.items() if name in STRUCTURAL}

@@ -1,10 +1,7 @@
 """What is claimed, how it is tested, and what was laid down before the data were seen."""
 
-import json
-from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from analysis.checks import DataError, Fault
@@ -49,14 +46,11 @@ class Plan:
     def level(self) -> float:
         return 1 - self.alpha
 
-    def is_confirmatory(self, claim: str) -> bool:
-        """Whether the frozen plan names the claim, with or without its contrast.
-
-        Without a plan all claims are one family.
-        """
+    def is_confirmatory(self, claim: str, contrast: str) -> bool:
+        """Whether the frozen plan names the claim. Without a plan all claims are one family."""
         if self.confirmatory is None:
             return True
-        return claim in self.confirmatory or claim.split(":")[0] in self.confirmatory
+        return any(name in self.confirmatory for name in names_of(claim, contrast))
 
     @property
     def prior_scale(self) -> float:
@@ -68,14 +62,21 @@ class Plan:
         defaults = {c: k.smallest_effect for c, k in CLAIMS.items() if k.smallest_effect}
         return {**asdict(self), "sesoi": {**defaults, **self.sesoi}}
 
-    def smallest_effect(self, claim: str) -> float:
+    def smallest_effect(self, claim: str, contrast: str = "") -> float:
         """Smallest effect of interest of a claim, named with or without its contrast."""
-        base = claim.split(":")[0]
-        default = CLAIMS[base].smallest_effect
-        value = self.sesoi.get(claim, self.sesoi.get(base, default))
+        default = CLAIMS[claim.split(":")[0]].smallest_effect
+        value = next(
+            (self.sesoi[name] for name in names_of(claim, contrast) if name in self.sesoi), default
+        )
         if value is None:
             raise ValueError(f"{claim} is a joint test and has no smallest effect")
         return value
+
+
+def names_of(claim: str, contrast: str) -> list[str]:
+    """How a plan may name a claim, the most exact first."""
+    base = claim.split(":")[0]
+    return [claim, f"{base}:{contrast}", base]
 
 
 def parse_sesoi(settings: Iterable[str]) -> dict[str, float]:
@@ -103,51 +104,35 @@ def parse_sesoi(settings: Iterable[str]) -> dict[str, float]:
     return found
 
 
-def read_preset(path: Path) -> dict[str, Any]:
-    """The frozen plan of a study as JSON: claims, smallest effects, alpha, exclusion rules, seed.
+def chosen(options: Mapping[str, Any], preset: Mapping[str, Any], sesoi: Iterable[str]) -> Plan:
+    """The plan from what was asked for, then the preset, then the defaults.
 
-    Raises
-    ------
-    DataError
-        For an unreadable file or a claim that is not known.
-    """
-    try:
-        preset = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError([Fault(str(path), None, "", str(error), "a JSON file")]) from None
-    if not isinstance(preset, dict):
-        raise DataError([Fault(str(path), None, "", type(preset).__name__, "a JSON object")])
-    unknown = [c for c in preset.get("claims", []) if str(c).split(":")[0] not in CLAIMS]
-    if unknown:
-        allowed = ", ".join(CLAIMS)
-        raise DataError([Fault(str(path), None, "claims", repr(c), allowed) for c in unknown])
-    return preset
-
-
-def chosen(options: Namespace, preset: dict[str, Any]) -> Plan:
-    """The plan from the command line, then the preset, then the defaults.
+    Parameters
+    ----------
+    options, preset : mapping
+        `alpha`, `seed`, `resamples` and `jobs`, None where nothing is said; the preset's
+        `claims` and `smallest_effects` too.
+    sesoi : iterable of str
+        `CLAIM=VALUE` texts.
 
     Raises
     ------
     DataError
         For a value that is out of range.
     """
-    default = Plan()
-    names = ("alpha", "seed", "resamples", "jobs")
-    values = {
-        name: getattr(options, name)
-        if getattr(options, name) is not None
-        else preset.get(name, getattr(default, name))
-        for name in names
-    }
-    ranges = {"alpha": (0, 0.5), "seed": (-1, 2**63), "resamples": (99, 10**7), "jobs": (0, 1000)}
+    values = {}
+    for name, default in (("alpha", 0.05), ("seed", 1), ("resamples", 2000), ("jobs", 1)):
+        said = [source.get(name) for source in (options, preset)]
+        values[name] = next((value for value in said if value is not None), default)
     faults = [
         Fault(f"--{name}", None, "", repr(values[name]), f"more than {low}, less than {high}")
-        for name, (low, high) in ranges.items()
+        for name, (low, high) in RANGES.items()
         if not low < values[name] < high
     ]
     if faults:
         raise DataError(faults)
-    sesoi = {**preset.get("sesoi", {}), **parse_sesoi(options.sesoi)}
-    claims = tuple(preset["claims"]) if "claims" in preset else None
-    return Plan(**values, sesoi=sesoi, confirmatory=claims)
+    effects = {**preset.get("smallest_effects", {}), **parse_sesoi(sesoi)}
+    return Plan(**values, sesoi=effects, confirmatory=preset.get("claims"))
+
+
+RANGES = {"alpha": (0, 0.5), "seed": (-1, 2**63), "resamples": (99, 10**7), "jobs": (0, 1000)}

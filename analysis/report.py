@@ -166,7 +166,7 @@ def verdict(answers: Answers, claim: Claim) -> Verdict:
     kind = CLAIMS[claim.id.split(":")[0]]
     if row is None or row.estimate is None or row.low is None or row.high is None:
         return Verdict(claim, label, None, {}, None)
-    null, region = kind.null or 0.0, answers.plan.smallest_effect(claim.id)
+    null, region = kind.null or 0.0, answers.plan.smallest_effect(claim.id, claim.contrast)
     farthest = max(abs(value - null) for value in (row.low, row.high, row.estimate))
     reach = max(1.2 * farthest, 5 * region)
     values = {

@@ -42,7 +42,8 @@ class Result:
 class Claim:
     """A verdict and the sentence that says it; `basis` names rows of the result table.
 
-    `row` is the first of them, `unit` what it is measured in where the claim allows several.
+    `row` is the first of them, `unit` what it is measured in where the claim allows several,
+    `contrast` what is compared with the photographs.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Claim:
     basis: list[str] = field(default_factory=list)
     row: Result | None = None
     unit: Message | None = None
+    contrast: str = ""
 
 
 @dataclass(frozen=True)

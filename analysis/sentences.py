@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from analysis.estimate import Estimate
-from analysis.plan import CLAIMS, NO_DIFFERENCE, Plan
+from analysis.plan import CLAIMS, NO_DIFFERENCE
 from analysis.texts import Message
 
 OTHER = {
@@ -219,16 +219,17 @@ class Reason:
     equivalent: bool
     p_effect: float
     p_equal: float
-    plan: Plan
+    level: float
+    smallest: float
 
     def message(self) -> Message:
         """One sentence with the numbers that decided; p-values are the adjusted ones."""
         null = CLAIMS[self.claim.split(":")[0]].null or 0.0
-        smallest, inner = self.plan.smallest_effect(self.claim), 1 - 2 * self.plan.alpha
+        smallest, inner = self.smallest, 2 * self.level - 1
         values = {
-            "level": self.plan.level,
+            "level": self.level,
             "inner": inner,
-            "interval": span(self.claim, *self.estimate.interval(self.plan.level)),
+            "interval": span(self.claim, *self.estimate.interval(self.level)),
             "inner_interval": span(self.claim, *self.estimate.interval(inner)),
             "region": span(self.claim, null - smallest, null + smallest),
             "null": Message("{value:.0%}", {"value": null}) if null else "0",
@@ -239,7 +240,7 @@ class Reason:
         return Message(self._template(null), values)
 
     def _template(self, null: float) -> str:
-        low, high = self.estimate.interval(self.plan.level)
+        low, high = self.estimate.interval(self.level)
         no_difference = CLAIMS[self.claim.split(":")[0]].kind == NO_DIFFERENCE
         if self.equivalent and self.differs and self.verdict == "supported":
             return _(

@@ -130,6 +130,7 @@ def test_rules_are_applied_in_the_order_in_which_they_stand(tmp_path):
 
     assert [(step.rule, step.trials) for step in kept.flow] == [
         ("simulated", 0),
+        ("learning", 0),
         ("duplicates", 1),
         ("focus_loss", 0),
         ("catch_trials", 0),
@@ -147,9 +148,11 @@ def test_repeats_are_kept_beside_the_main_trials():
     assert kept.main["kind"].tolist() == ["main"]
 
 
-def test_without_exclusions_only_the_structural_rules_hold():
-    assert exclusions.structural(None) == {"simulated": {}, "learning": {}}
-    assert exclusions.structural({"focus_loss": {}, "learning": {}}) == {"learning": {}}
+def test_simulated_and_learning_trials_are_left_out_whatever_the_rules():
+    table = trials([{"is_simulated": True}, {"mode": "learning"}, {}])
+
+    assert len(exclusions.apply(table, {}).main) == 1
+    assert len(exclusions.apply(table, {}, include_simulated=True).main) == 2
 
 
 @pytest.mark.parametrize(
