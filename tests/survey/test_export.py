@@ -26,7 +26,10 @@ ART = Question(
     "art",
     "choice",
     texts={"en": "Do you draw?", "ja": "絵を描きますか"},
-    choices=(Choice("yes", {"en": "Yes", "ja": "はい"}), Choice("no", {"en": "No", "ja": "いいえ"})),
+    choices=(
+        Choice("yes", {"en": "Yes", "ja": "はい"}),
+        Choice("no", {"en": "No", "ja": "いいえ"}),
+    ),
 )
 
 
@@ -276,7 +279,7 @@ def test_export_of_another_study_has_nothing_of_this_one(study):
     assert {row["participant_id"] for row in csv.DictReader(io.StringIO(text))} == {mine.code}
 
 
-# --- the command -----------------------------------------------------------------------------------
+# --- the command ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["psychds", "csv", "xlsx", "parquet", "wide"])
@@ -288,7 +291,7 @@ def test_export_command_writes_the_file(study, tmp_path, capsys, kind):
 
 
 def test_export_command_says_what_is_wrong(study, tmp_path):
-    with pytest.raises(CommandError, match="There is no study nothing. Studies here: small"):
+    with pytest.raises(CommandError, match=r"There is no study nothing\. Studies here: small"):
         call_command("export", "nothing", out=tmp_path / "file")
     with pytest.raises(CommandError, match="There is no folder"):
         call_command("export", "small", out=tmp_path / "no" / "file")
