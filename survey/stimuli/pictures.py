@@ -77,9 +77,9 @@ def prepare(data: bytes, display: Display, limits: Limits | None = None) -> Prep
         raise StimulusError("bytes", limit=limits.max_bytes)
     kind = check_container(data)
     with _only_stimulus_errors():
-        picture, size = _decode(data, kind, display, limits)
+        picture, size = decode(data, kind, display, limits)
     return Prepared(
-        jpeg=_encode(picture, display),
+        jpeg=encode(picture, display),
         sha256=hashlib.sha256(data).hexdigest(),
         perceptual_hash=perceptual_hash(picture),
         features=features(picture),
@@ -119,7 +119,7 @@ class _TimedFile(io.BytesIO):
             raise StimulusError("seconds", limit=self._limit)
 
 
-def _decode(
+def decode(
     data: bytes, kind: str, display: Display, limits: Limits
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Return the picture in display size (without padding) and the size of the original."""
@@ -239,7 +239,7 @@ def _profiled(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Ima
     return converted
 
 
-def _encode(picture: Image.Image, display: Display) -> bytes:
+def encode(picture: Image.Image, display: Display) -> bytes:
     """Build a new file from the pixels: no metadata, fixed tables, the size of the display."""
     size = (display.width, display.height)
     canvas = Image.new("RGB", size, display.background)
