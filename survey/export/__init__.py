@@ -23,6 +23,7 @@ class Format:
     suffix: str
     content_type: str
     write: Writer
+    selection: Selection = EVERYBODY  # whose data, unless told otherwise
 
     def file_name(self, study: Study, kind: str) -> str:
         return f"{study.slug}-{kind}.{self.suffix}"
@@ -43,7 +44,7 @@ FORMATS = {
     "xlsx": Format("xlsx", XLSX, formats.write_xlsx),
     "parquet": Format("parquet", "application/vnd.apache.parquet", formats.write_parquet),
     "wide": Format("csv", "text/csv; charset=utf-8", formats.write_wide),
-    "release": Format("zip", "application/zip", _release),
+    "release": Format("zip", "application/zip", _release, REAL_PEOPLE),
 }
 
 
@@ -51,24 +52,26 @@ def save(
     study: Study,
     path: Path,
     kind: str = "psychds",
-    selection: Selection = EVERYBODY,
+    selection: Selection | None = None,
     **more: Any,
 ) -> None:
     """Write the data into a file; `path` appears only once it is complete."""
+    form = FORMATS[kind]
     unfinished = path.with_name(path.name + ".part")
     with unfinished.open("wb") as out, snapshot():
-        for _piece in FORMATS[kind].write(out, study, selection, **more):
+        for _piece in form.write(out, study, selection or form.selection, **more):
             pass
     unfinished.replace(path)
 
 
 def stream(
-    study: Study, kind: str = "psychds", selection: Selection = EVERYBODY, **more: Any
+    study: Study, kind: str = "psychds", selection: Selection | None = None, **more: Any
 ) -> Iterator[bytes]:
     """The same bytes piece by piece, as they are made."""
-    out = _Pieces()
+    form, out = FORMATS[kind], _Pieces()
+    whose = selection or form.selection
     with snapshot():
-        for _piece in FORMATS[kind].write(cast(BinaryIO, out), study, selection, **more):
+        for _piece in form.write(cast(BinaryIO, out), study, whose, **more):
             if data := out.take():
                 yield data
     yield out.take()

@@ -14,8 +14,8 @@ def suppressed(
 
     An empty cell is a value like any other. The cells before number `fixed` stay as they are,
     and rows that differ there are never in one group. In the small groups the column goes first
-    that tells its rows apart most; when all are gone, further groups join the empty ones. Fewer
-    than k rows lose everything but the fixed cells.
+    that tells its rows apart most. Where the empty rows themselves are too few, rows of the largest
+    group join them, or all of the smallest one. Fewer than k rows lose all but the fixed cells.
     """
     new = {name: list(row) for name, row in rows.items()}
     for kept in {tuple(row[:fixed]) for row in rows.values()}:
@@ -32,7 +32,7 @@ def _suppress(rows: list[list[str]], k: int, fixed: int) -> None:
     while len(rows) >= k and (small := _small_groups(rows, k)):
         column = _most_telling(small, fixed)
         if column is None:
-            _empty(_smallest_group(rows, fixed), fixed)
+            _empty(_company(rows, k - len(small), k, fixed), fixed)
         else:
             for row in small:
                 row[column] = ""
@@ -54,8 +54,11 @@ def _most_telling(rows: list[list[str]], fixed: int) -> int | None:
     return max((i for i in values if values[i]), key=lambda i: len(values[i]), default=None)
 
 
-def _smallest_group(rows: list[list[str]], fixed: int) -> list[list[str]]:
-    """The rows of the smallest group that has something left."""
+def _company(rows: list[list[str]], missing: int, k: int, fixed: int) -> list[list[str]]:
+    """Rows to be emptied so that the empty ones are no small group any more."""
     sizes = Counter(tuple(row) for row in rows if any(row[fixed:]))
+    largest, size = sizes.most_common(1)[0]
+    if size - missing >= k:
+        return [row for row in rows if tuple(row) == largest][:missing]
     smallest = min(sizes, key=lambda group: sizes[group])
     return [row for row in rows if tuple(row) == smallest]
