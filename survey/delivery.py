@@ -33,20 +33,19 @@ def state(
     if step != flow.Step.TRIALS:
         return progress | {"url": urls.get(step, "")}
     ahead = flow.next_trials(participant, done)
-    block = studies.block_of(participant.version, ahead[0].block_key)
+    plan, first = studies.block_of(participant.version, ahead[0].block_key), ahead[0]
     return progress | {
-        "block": _block(block, ahead[0], participant.language),
-        "trials": [trial(one, block) for one in ahead],
+        "block": block(plan, first.block, not _is_first_of_block(first), participant.language),
+        "trials": [trial(one, plan) for one in ahead],
     }
 
 
-def _block(block: design.Block, trial: Trial, language: str) -> dict[str, Any]:
+def block(block: design.Block, number: int, started: bool, language: str) -> dict[str, Any]:
     """What is the same for all trials of a block; the instructions only before its first one."""
     texts: dict[str, Any] = dict(block.texts.get(language, {}))
     reasons = texts.get("reasons", {})
-    started = not _is_first_of_block(trial)
     return {
-        "number": trial.block,
+        "number": number,
         "task": block.task,
         "started": started,
         "instructions": "" if started else markup.render(texts.get("instructions", "")),
@@ -95,10 +94,11 @@ def _confidence(block: design.Block, texts: dict[str, Any]) -> dict[str, Any] | 
     return {**ends, "slider": False, "steps": values}
 
 
-def trial(trial: Trial, block: design.Block) -> dict[str, Any]:
+def trial(trial: Trial, block: design.Block, token: str = "") -> dict[str, Any]:
+    """What a browser gets of one trial; without a token of its own it is the trial's."""
     practice = trial.kind == "practice"
     return {
-        "token": flow.trial_token(trial),
+        "token": token or flow.trial_token(trial),
         "number": trial.index,
         "practice": practice,
         "images": [image_url(stimulus) for stimulus in trial.shown()],
@@ -125,7 +125,11 @@ def image_url(stimulus: Stimulus) -> str:
 
 def feedback(recorded: flow.Recorded) -> dict[str, Any] | None:
     """What a participant is told about a response that is already locked."""
-    correct = flow.feedback(recorded.response.trial, recorded.response)
+    return told(flow.feedback(recorded.response.trial, recorded.response))
+
+
+def told(correct: bool | None) -> dict[str, Any] | None:
+    """Feedback in words; nothing where there is no right answer or none is told."""
     if correct is None:
         return None
     text = _("Yes, that is right.") if correct else _("Not this time.")

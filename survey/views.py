@@ -369,6 +369,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _message(request, _("The form was not accepted"), text, 403)
 
 
+def locked_out(request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
+    text = _("There were too many wrong passwords. Please wait a quarter of an hour.")
+    return _message(request, _("Sign-in is locked"), text, 429)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _message(request, _("Not found"), _("There is nothing at this address."), 404)
 

@@ -29,3 +29,4 @@ def _write(file: Path) -> None:
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as out:
         out.write(f"SECRET_KEY={secrets.token_urlsafe(50)}\n")
+        out.write("CLOSED_LAB=true\n")

@@ -1,0 +1,153 @@
+"""How a study recruits: the link to paste, the panel's codes, the quota, the pause."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from survey import enrolment, panels, trail
+from survey.admin import pages
+from survey.admin.fields import TableField, WordsField
+from survey.models import Study
+from survey.roles import Right
+
+PANELS = [
+    ("", lazy("None: everybody comes by the open link")),
+    ("prolific", "Prolific"),
+    ("mturk", "Mechanical Turk"),
+    ("sona", "SONA"),
+    ("other", lazy("Another panel")),
+]
+
+#: What stands in the link that a panel is given, for the panel to fill in.
+GAPS = {
+    "prolific": "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}",
+    "sona": "survey_code=%SURVEY_CODE%",
+}
+
+
+class RecruitmentForm(forms.ModelForm):
+    """Places and times, and the panel with its codes."""
+
+    panel = forms.ChoiceField(label=lazy("Panel"), choices=PANELS, required=False)
+    label = forms.CharField(
+        label=lazy("Name of the panel"),
+        required=False,
+        max_length=50,
+        help_text=lazy("As participants know it; needed for another panel."),
+    )
+    completed = forms.CharField(
+        label=lazy("Code for completed"),
+        required=False,
+        help_text=lazy("Given once the server holds every response."),
+    )
+    screened_out = forms.CharField(
+        label=lazy("Code for screened out"),
+        required=False,
+        help_text=lazy("Given when all places are taken. Empty: none."),
+    )
+    failed_check = forms.CharField(
+        label=lazy("Code for failed checks"),
+        required=False,
+        help_text=lazy("Given after too many missed catch trials. Empty: the code for completed."),
+    )
+    return_url = forms.CharField(
+        label=lazy("Return address"),
+        required=False,
+        widget=forms.TextInput(attrs={"class": "vURLField"}),
+        help_text=lazy(
+            "May hold {code} and {panel_id}. Empty: the panel's usual one. SONA's credit URL goes "
+            "here."
+        ),
+    )
+    parameters = TableField(
+        label=lazy("Names in the link"),
+        help_text=lazy("Only where they differ, one a line: panel_id = pid."),
+    )
+    hosts = WordsField(
+        label=lazy("Hosts"), help_text=lazy("Mechanical Turk only. Empty: the usual ones.")
+    )
+    open_link = forms.BooleanField(
+        label=lazy("The open link works too"),
+        required=False,
+        help_text=lazy("Else only those whom the panel sends are let in."),
+    )
+
+    class Meta:
+        model = Study
+        fields = ("quota", "slot_minutes", "opens_at", "closes_at")
+        help_texts = {
+            "quota": lazy("So many participants and not one more. Empty: no limit."),
+            "opens_at": lazy("In UTC, as 2026-01-31 09:00. Empty: at once."),
+            "closes_at": lazy("In UTC. Empty: when you close the study."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = self.instance.recruitment or {}
+        for name in (*panels.SETTINGS, *panels.Outcome):
+            if name in self.fields:
+                self.initial[name] = known.get(name, known.get("codes", {}).get(name, ""))
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        wanted = recruitment_of(values)
+        try:
+            panels.read(wanted)
+        except panels.PanelError as error:
+            for fault in error.faults:
+                self.add_error(None, fault)
+        self.instance.recruitment = wanted
+        return values
+
+
+def recruitment_of(values: dict[str, Any]) -> dict[str, Any]:
+    """The form's values as the settings of a panel; what is empty is left out."""
+    if not values.get("panel"):
+        return {}
+    codes = {name.value: values[name] for name in panels.Outcome if values.get(name)}
+    settings = {name: values.get(name) for name in panels.SETTINGS if name != "codes"}
+    return {name: value for name, value in {**settings, "codes": codes}.items() if value}
+
+
+@pages.page("recruitment", right=Right.RUN, tab=lazy("Recruitment"), place=30)
+def recruitment(request: HttpRequest, study: Study) -> HttpResponse:
+    """The link to paste, the codes, the places."""
+    form = RecruitmentForm(request.POST or None, instance=study)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        trail.note(study, "recruitment", panel=study.recruitment.get("panel", ""))
+        messages.success(request, _("Saved."))
+        return HttpResponseRedirect(request.path)
+    kept = Study.objects.get(pk=study.pk) if form.errors else study
+    context = {
+        "title": _("Recruitment"),
+        "form": form,
+        "link": link_for(request, kept),
+        "is_mturk": kept.recruitment.get("panel") == "mturk",
+        "taken": enrolment.places_taken(kept),
+        "is_live": kept.state == Study.State.LIVE,
+        "is_paused": kept.state == Study.State.PAUSED,
+    }
+    status = 422 if form.errors else 200
+    return pages.render(request, kept, "admin/recruitment.html", context, status)
+
+
+def link_for(request: HttpRequest, study: Study) -> str:
+    """What to paste into the panel: the study's address, with gaps that the panel fills in."""
+    address = request.build_absolute_uri(reverse("entry", args=[study.slug]))
+    try:
+        rules = panels.read(study.recruitment)
+    except panels.PanelError:
+        return address
+    usual = panels.PANELS[rules.panel].parameters if rules.panel else {}
+    if rules.panel in GAPS and dict(rules.parameters) == dict(usual):
+        return f"{address}?{GAPS[rules.panel]}"
+    if rules.panel in ("", "mturk"):
+        return address
+    gaps = (f"{name}={{{role}}}" for role, name in rules.parameters.items())
+    return f"{address}?{'&'.join(gaps)}"

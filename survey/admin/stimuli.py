@@ -1,0 +1,123 @@
+"""The images of a study: pairs side by side, thumbnails, and the generators they come from."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy
+
+from survey import roles, trail
+from survey.admin.scoped import OWN, Scoped
+from survey.delivery import image_url
+from survey.models import Generator, Pair, Stimulus
+from survey.roles import Right
+
+
+def thumbnail(stimulus: Stimulus) -> SafeString:
+    """A small picture of a stimulus with what it is."""
+    return format_html(
+        '<img class="thumbnail" src="{}" alt="{}" loading="lazy" width="160">',
+        image_url(stimulus),
+        f"{stimulus.code}: {stimulus.get_origin_display()}",
+    )
+
+
+def side_by_side(stimuli: list[Stimulus]) -> SafeString:
+    """The stimuli of a pair, the photograph first, each with what it is below."""
+    ordered = sorted(stimuli, key=lambda stimulus: (stimulus.origin != "real", stimulus.code))
+    figures = ((thumbnail(one), capfirst(one.get_origin_display())) for one in ordered)
+    figure = '<figure class="thumbnail">{}<figcaption>{}</figcaption></figure>'
+    return format_html_join("", figure, figures)
+
+
+class Truth(Scoped):
+    """What tells which image is real; who looks at it is written down."""
+
+    view_right = Right.TRUTH
+    list_per_page = 50
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        for study in roles.studies_of(request.user, Right.TRUTH):
+            trail.note_once_a_day(request.user, study, "truth")
+        return response
+
+
+@admin.register(Pair)
+class PairAdmin(Truth):
+    list_display = ("code", "study", "pictures", "category", "obvious")
+    list_filter = (("study", OWN),)
+    search_fields = ("code",)
+    fields = ("study", "code", "pictures", "category", "obvious")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Pair]:
+        return super().get_queryset(request).prefetch_related("stimuli")
+
+    @admin.display(description=gettext_lazy("pictures"))
+    def pictures(self, pair: Pair) -> SafeString:
+        return side_by_side(list(pair.stimuli.all()))
+
+    @admin.display(description=gettext_lazy("category"))
+    def category(self, pair: Pair) -> str:
+        return ", ".join(sorted({stimulus.category for stimulus in pair.stimuli.all()}))
+
+    @admin.display(description=gettext_lazy("obvious"), boolean=True)
+    def obvious(self, pair: Pair) -> bool:
+        return any(stimulus.is_catch for stimulus in pair.stimuli.all())
+
+
+@admin.register(Stimulus)
+class StimulusAdmin(Truth):
+    list_display = ("code", "picture", "study", "pair", "origin", "generator", "category")
+    list_filter = (("study", OWN), "origin", ("generator", OWN), "category", "is_catch")
+    list_select_related = ("study", "pair", "generator")
+    search_fields = ("code", "credit", "source")
+    exclude = ("key", "original", "perceptual_hash")
+
+    @admin.display(description=gettext_lazy("picture"))
+    def picture(self, stimulus: Stimulus) -> SafeString:
+        return thumbnail(stimulus)
+
+
+@admin.register(Generator)
+class GeneratorAdmin(admin.ModelAdmin):
+    """The models that make images. All studies share them; a new one is free to all who design."""
+
+    list_display = ("name", "vendor", "kind", "open_weights", "released", "cost_per_image_usd")
+    search_fields = ("name", "vendor")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Generator]:
+        """Those of the own studies, and those that no study uses yet."""
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        mine = roles.studies_of(request.user, Right.TRUTH)
+        wanted = Q(pk__in=Stimulus.objects.filter(study__in=mine).values("generator"))
+        unused = ~Q(pk__in=Stimulus.objects.exclude(generator=None).values("generator"))
+        return rows.filter(wanted | unused)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return roles.may(request.user, Right.TRUTH)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return roles.may(request.user, Right.TRUTH)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return roles.may(request.user, Right.DESIGN)
+
+    def has_change_permission(self, request: HttpRequest, obj: Generator | None = None) -> bool:
+        """Where others use it too, only somebody who may design all of those studies."""
+        if not roles.may(request.user, Right.DESIGN) or obj is None:
+            return roles.may(request.user, Right.DESIGN)
+        mine = roles.studies_of(request.user, Right.DESIGN)
+        return not obj.stimuli.exclude(study__in=mine).exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Generator | None = None) -> bool:
+        return self.has_change_permission(request, obj)
+
+    def _get_obj_does_not_exist_redirect(self, *args: Any) -> HttpResponse:
+        return Scoped._get_obj_does_not_exist_redirect(self, *args)
