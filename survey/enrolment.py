@@ -37,7 +37,7 @@ def start(
     A second call with the same `start_key` (a double click, a repeated POST) or for the same
     person of a panel returns the participant that the first one made. Raises NotOpenError.
     """
-    allocation = _lock_allocation(study)
+    allocation = lock_allocation(study)
     known = Participant.objects.filter(start_key=start_key).first()
     if known is None and arrival is not None:
         known = recruitment.participant_of(study, arrival)
@@ -55,7 +55,7 @@ def start(
     planned = design.plan_trials(
         plan_for.study,
         plan_for.stimuli,
-        number=number,
+        number=_number_within(study, condition, is_simulated) if condition else number,
         condition=condition,
         exposures={} if is_simulated else _unpack(allocation.exposures),
         rng=rng,
@@ -85,6 +85,12 @@ def start(
         _book(allocation, participant, _units_of_plan(planned), sign=1)
     allocation.save()
     return participant
+
+
+def _number_within(study: Study, condition: str, is_simulated: bool) -> int:
+    """The running number within a condition, so that orders are balanced in each of them."""
+    same = study.participants.filter(condition=condition, is_simulated=is_simulated)
+    return same.count()
 
 
 def simulation_pass() -> str:
@@ -118,20 +124,20 @@ def places_taken(study: Study) -> int:
     return study.participants.filter(holds_place=True).count()
 
 
-def give_place_back(participant: Participant) -> None:
+def give_place_back(participant: Participant, allocation: Allocation) -> None:
     """A participant withdraws: the place and the exposures are free again."""
-    if participant.holds_place:
-        allocation = _lock_allocation(participant.study)
+    if participant.is_simulated:
+        return
+    if participant.holds_place or participant.completed_at is not None:
         _release(participant, allocation)
         allocation.save()
 
 
-def take_place_back(participant: Participant) -> None:
+def take_place_back(participant: Participant, allocation: Allocation) -> None:
     """A participant who lost the place finishes late: it counts again, over quota if need be."""
     if participant.holds_place or participant.is_simulated:
         return
     study = participant.study
-    allocation = _lock_allocation(study)
     participant.over_quota = study.quota is not None and places_taken(study) >= study.quota
     participant.holds_place = not participant.over_quota
     participant.save(update_fields=["over_quota", "holds_place"])
@@ -139,10 +145,11 @@ def take_place_back(participant: Participant) -> None:
     allocation.save()
 
 
-def _lock_allocation(study: Study) -> Allocation:
+def lock_allocation(study: Study) -> Allocation:
     """The study's allocation, locked until the transaction ends.
 
-    Row lock on PostgreSQL; on SQLite the transaction itself is exclusive (IMMEDIATE).
+    Row lock on PostgreSQL; on SQLite the transaction itself is exclusive (IMMEDIATE). Whoever
+    needs a participant's row too takes this lock first: two orders would be a deadlock.
     """
     Allocation.objects.get_or_create(study=study)
     return Allocation.objects.select_for_update().get(study=study)

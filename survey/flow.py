@@ -275,6 +275,7 @@ def is_correct(trial: Trial, response: Response) -> bool | None:
 @transaction.atomic
 def finish(participant: Participant, background: Mapping[str, Any]) -> None:
     """Store the background answers and complete the participant. Does nothing the second time."""
+    allocation = enrolment.lock_allocation(participant.study)
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
     if participant.completed_at is not None:
         return
@@ -287,16 +288,17 @@ def finish(participant: Participant, background: Mapping[str, Any]) -> None:
         participant, last.chain if last else integrity.first_link(participant)
     )
     participant.save(update_fields=["background", "completed_at", "salt", "seal"])
-    enrolment.take_place_back(participant)
+    enrolment.take_place_back(participant, allocation)
 
 
 @transaction.atomic
 def withdraw(participant: Participant) -> None:
     """Erase what the participant gave: responses, background and times. The row stays, empty."""
+    allocation = enrolment.lock_allocation(participant.study)
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
     if participant.withdrawn_at is not None:
         return
-    enrolment.give_place_back(participant)
+    enrolment.give_place_back(participant, allocation)
     recruitment.forget(participant)
     erasure = Erasure.objects.create(participant=participant)
     Response.objects.filter(trial__participant=participant).update(**_EMPTY)

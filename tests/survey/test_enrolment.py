@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from survey import enrolment, flow, studies
+from survey import design, enrolment, flow, studies
 from survey.models import Allocation, Participant, Study, Trial
 from tests import factories
 
@@ -110,6 +110,39 @@ def test_withdrawal_gives_the_place_and_the_exposures_back(study):
     factories.enrol(study)
 
 
+def test_withdrawal_after_a_late_finish_gives_the_exposures_back(study):
+    Study.objects.update(quota=1, slot_minutes=10)
+    study.refresh_from_db()
+    late = factories.enrol(study)
+    Participant.objects.update(entered_at=timezone.now() - timedelta(minutes=11))
+    factories.complete(factories.enrol(study))
+    late.refresh_from_db()
+
+    flow.withdraw(factories.complete(late))
+
+    assert exposures(study) == allocated(study)
+
+
+def test_a_simulated_withdrawal_leaves_the_exposures_alone(study):
+    factories.complete(factories.enrol(study))
+
+    flow.withdraw(factories.complete(factories.enrol(study, is_simulated=True)))
+
+    assert exposures(study) == allocated(study)
+
+
+def test_block_orders_are_balanced_within_each_condition(db):
+    conditions = (design.Condition("a"), design.Condition("b"))
+    study = factories.make_study(conditions=conditions, block_order="counterbalanced")
+    first = Counter()
+    for _ in range(8):
+        participant = factories.enrol(study)
+        first[participant.condition, participant.trials.get(index=0).block_key] += 1
+
+    assert set(first.values()) == {2}
+    assert len(first) == 4
+
+
 def test_simulated_participants_count_for_nothing(study):
     Study.objects.update(quota=1)
     study.refresh_from_db()
@@ -131,8 +164,6 @@ def test_simulation_pass_cannot_be_guessed():
 
 @pytest.mark.django_db
 def test_conditions_fill_by_their_weights():
-    from survey import design
-
     conditions = (design.Condition("a", 2), design.Condition("b", 1))
     study = factories.make_study(conditions=conditions)
     for _ in range(9):
