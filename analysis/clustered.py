@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from analysis.estimate import Coefficients, Estimate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+
+DENSE_SHARE = 0.05  # of filled cells above which a dense product is faster
 
 
 @dataclass(frozen=True)
@@ -111,19 +115,22 @@ def clustered_regression(
     binary responses.
     """
     response, design = np.asarray(y, dtype=np.float64), np.asarray(X, dtype=np.float64)
-    codes = {name: _numbered(labels) for name, labels in groups.items()}
+    codes = {name: number_levels(labels) for name, labels in groups.items()}
     _check(response, design, codes)
     titles = tuple(names) if names is not None else tuple(f"x{i}" for i in range(design.shape[1]))
     bread = np.linalg.inv(design.T @ design)
     coef = bread @ (design.T @ response)
     scores = design * (response - design @ coef)[:, None]
-    meat, subtracted = _meat(scores, list(codes.values()))
+    meat, single = multiway_meat(scores, list(codes.values()))
+    subtracted = float(np.linalg.eigvalsh(meat)[0]) > 1e-12 * float(np.trace(single))
     correction = (len(response) - 1) / (len(response) - design.shape[1])
     levels = {name: int(code.max()) + 1 for name, code in codes.items()}
-    return ClusteredFit(titles, coef, correction * bread @ meat @ bread, levels, subtracted)
+    cov = correction * bread @ (meat if subtracted else single) @ bread
+    return ClusteredFit(titles, coef, cov, levels, subtracted)
 
 
-def _numbered(labels: ArrayLike) -> IntArray:
+def number_levels(labels: ArrayLike) -> IntArray:
+    """Each row's level as a number from zero, in the order of the sorted labels."""
     return np.unique(np.asarray(labels), return_inverse=True)[1].ravel().astype(np.intp)
 
 
@@ -141,27 +148,52 @@ def _check(response: FloatArray, design: FloatArray, codes: Mapping[str, IntArra
             raise ValueError(f"the factor {name!r} has a single level")
 
 
-def _meat(scores: FloatArray, codes: Sequence[IntArray]) -> tuple[FloatArray, bool]:
-    """Sum over every combination of factors, those of even size with a minus."""
-    single = sum((_one_way(scores, code) for code in codes), np.zeros((1, 1)))
+def multiway_meat(
+    scores: FloatArray | sparse.csr_array, codes: Sequence[IntArray]
+) -> tuple[FloatArray, FloatArray]:
+    """The middle of the sandwich for several crossed factors, shape (p, p).
+
+    Parameters
+    ----------
+    scores : ndarray or sparse array, shape (n, p)
+        Each row's contribution to the estimating equations.
+    codes : sequence of ndarray, shape (n,)
+        Each factor's levels, numbered from zero.
+
+    Returns
+    -------
+    total : ndarray
+        The sum over every combination of factors, those of even size with a minus.
+    single : ndarray
+        The sum over single factors: never smaller, for where `total` is no covariance.
+    """
+    size = scores.shape[1]
+    single = sum((_one_way(scores, code) for code in codes), np.zeros((size, size)))
     total = single
-    for size in range(2, len(codes) + 1):
-        for chosen in combinations(codes, size):
-            total = total + (-1) ** (size + 1) * _one_way(scores, _intersection(chosen))
-    if len(codes) > 1 and np.linalg.eigvalsh(total)[0] <= 1e-12 * np.trace(single):
-        return single, False
-    return total, True
+    for count in range(2, len(codes) + 1):
+        for chosen in combinations(codes, count):
+            total = total + (-1) ** (count + 1) * _one_way(scores, _intersection(chosen))
+    return total, single
 
 
-def _one_way(scores: FloatArray, codes: IntArray) -> FloatArray:
+def _one_way(scores: FloatArray | sparse.csr_array, codes: IntArray) -> FloatArray:
     """Outer products of the scores' sums within levels, times G / (G - 1)."""
-    sums = np.column_stack([np.bincount(codes, column) for column in scores.T])
-    levels = len(np.unique(codes))
-    return np.asarray(sums.T @ sums * levels / (levels - 1))
+    levels = int(codes.max()) + 1
+    cells = (np.ones(len(codes)), (codes, np.arange(len(codes))))
+    sums: Any = sparse.csr_array(cells, shape=(levels, len(codes))) @ scores
+    return _gram(sums) * levels / (levels - 1)
+
+
+def _gram(sums: FloatArray | sparse.csr_array) -> FloatArray:
+    if not isinstance(sums, sparse.csr_array):
+        return np.asarray(sums.T @ sums)
+    if sums.nnz > DENSE_SHARE * sums.shape[0] * sums.shape[1]:
+        return _gram(sums.toarray())
+    return np.asarray((sums.T @ sums).toarray())
 
 
 def _intersection(codes: Sequence[IntArray]) -> IntArray:
     combined = codes[0]
     for code in codes[1:]:
-        combined = _numbered(combined * (int(code.max()) + 1) + code)
+        combined = number_levels(combined * (int(code.max()) + 1) + code)
     return combined

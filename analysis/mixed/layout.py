@@ -280,7 +280,7 @@ def joint_sums(effect: Effect, other: Effect, rows: FloatArray) -> FloatArray:
 
 
 def cholesky(matrix: FloatArray) -> FloatArray:
-    """Lower Cholesky factor in Fortran order, its upper half zero; an empty matrix stays empty."""
+    """Lower Cholesky factor in the place of the matrix; an empty matrix stays empty."""
     if not len(matrix):
         return matrix
     factor, info = lapack.dpotrf(matrix.T, lower=1, clean=1, overwrite_a=1)
