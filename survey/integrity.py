@@ -17,11 +17,15 @@ from survey.models import Allocation, Participant, Response, Study, Trial, Versi
 
 FORMAT = 1
 
-PLAN = ("index", "block", "block_key", "kind", "repeat_of", "task", "question", "pair_code")
-PLAN += ("exposure_ms", "disclosure")
-CONTENT = ("response", "confidence", "reason", "rt_ms", "shown_ms", "frame_ms", "input_device")
-CONTENT += ("layout", "viewport_w", "viewport_h", "dpr", "shown_w", "shown_h")
-CONTENT += ("images_loaded_ms", "focus_lost_ms", "language", "flags", "server_elapsed_ms")
+PLAN: tuple[str, ...] = (
+    *("index", "block", "block_key", "kind", "repeat_of", "task", "question", "pair_code"),
+    *("exposure_ms", "disclosure"),
+)
+CONTENT: tuple[str, ...] = (
+    *("response", "confidence", "reason", "rt_ms", "shown_ms", "frame_ms", "input_device"),
+    *("layout", "viewport_w", "viewport_h", "dpr", "shown_w", "shown_h"),
+    *("images_loaded_ms", "focus_lost_ms", "language", "flags", "server_elapsed_ms"),
+)
 
 
 def first_link(participant: Participant) -> str:
