@@ -224,8 +224,6 @@ def adjusted_p(features: Sequence[Similarity], labels: Matrix) -> list[float]:
     `labels` holds the true labels in its first row, which counts as one of the shuffles: so the
     test is exact.
     """
-    if not features:
-        return []
     smallest = np.array([_own_p(feature, labels) for feature in features])
     any_feature = np.sort(smallest.min(axis=0))
     counts = np.searchsorted(any_feature, smallest[:, 0], side="right")

@@ -212,6 +212,24 @@ def test_prepare_refuses_a_broken_profile():
     assert caught.value.code == "profile"
 
 
+def test_prepare_refuses_a_profile_for_other_colours():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+    with pytest.raises(StimulusError) as caught:
+        prepare(encoded(Image.new("CMYK", SIZE), icc_profile=profile), SAME)
+
+    assert caught.value.code == "profile"
+
+
+def test_prepare_accepts_grey_with_a_colour_profile():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    grey = photograph().convert("L")
+
+    prepared = prepare(encoded(grey, "PNG", icc_profile=profile), SAME)
+
+    assert np.abs(decoded(prepared.jpeg) - np.asarray(grey)[..., None]).mean() < 6
+
+
 @pytest.mark.parametrize("options", [{"fit": "stretch"}, {"width": 0}, {"height": 5000}])
 def test_display_refuses_impossible_values(options):
     with pytest.raises(ValueError, match=r"fit|display"):
