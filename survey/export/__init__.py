@@ -77,16 +77,6 @@ def stream(
     yield out.take()
 
 
-def write_data_set(study: Study, path: Path) -> None:
-    """The Psych-DS data set as a file."""
-    save(study, path)
-
-
-def write_csv_file(study: Study, path: Path) -> None:
-    """The trials table as a CSV file."""
-    save(study, path, "csv")
-
-
 class _Pieces:
     """A file that can only be written; what was written is taken away piece by piece."""
 

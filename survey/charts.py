@@ -1,0 +1,155 @@
+"""Geometry of the small charts of the researcher's pages; templates draw them as SVG.
+
+Positions across are percentages, so that a chart is as wide as its place and its words keep
+their size; positions down are pixels, counted from the top.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import floor, log10
+
+from django.utils.formats import date_format
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A word at a place; `kind` is a CSS class."""
+
+    at: float
+    text: str
+    kind: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Words near an edge stay inside."""
+        return "start" if self.at < 12 else "end" if self.at > 88 else "middle"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through points of a box of 100 by 100, with the word at its end."""
+
+    points: str
+    kind: str
+    label: Mark | None = None
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Lines and bands over a common axis, with levels to compare them with."""
+
+    text: str
+    lines: list[Line]
+    bands: list[str] = field(default_factory=list)
+    levels: list[Mark] = field(default_factory=list)
+    across: list[Mark] = field(default_factory=list)
+    up: list[Mark] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row: what it is, how much, and the share of the longest."""
+
+    label: str
+    value: str
+    width: float
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a histogram."""
+
+    left: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Columns beside each other, with marks below and lines through them."""
+
+    text: str
+    columns: list[Column]
+    across: list[Mark]
+    lines: list[Mark] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval on a scale; `low` is None while there is none yet."""
+
+    text: str
+    estimate: float
+    low: float | None
+    high: float | None
+    null: float
+    null_label: str
+    ends: tuple[str, str]
+
+    @property
+    def width(self) -> float:
+        return (self.high or 0) - (self.low or 0)
+
+
+def bars(rows: Iterable[tuple[str, int, str]], longest: int | None = None) -> list[Bar]:
+    """Rows of label, number and CSS class, the lengths in proportion."""
+    rows = list(rows)
+    top = max([longest or 0, *(number for _label, number, _kind in rows), 1])
+    return [Bar(label, f"{number:,}", 100 * number / top, kind) for label, number, kind in rows]
+
+
+def points(places: Points) -> str:
+    """Places in the box of 100 by 100, y growing upwards, as SVG wants them."""
+    return " ".join(f"{x:.2f},{100 - y:.2f}" for x, y in places)
+
+
+def steps(times: Sequence[datetime], start: datetime, end: datetime, top: float) -> Points:
+    """How many there were by when: a curve that rises by one at each time."""
+    span = max((end - start).total_seconds(), 1)
+    places = [(0.0, 0.0)]
+    for number, moment in _thin(times):
+        across = 100 * (moment - start).total_seconds() / span
+        places += [(across, places[-1][1]), (across, 100 * number / top)]
+    return [*places, (100.0, places[-1][1])]
+
+
+def _thin(times: Sequence[datetime], most: int = 300) -> list[tuple[int, datetime]]:
+    numbered = list(enumerate(sorted(times), start=1))
+    return numbered[:: max(1, len(numbered) // most)] + numbered[-1:]
+
+
+def time_marks(start: datetime, end: datetime) -> list[Mark]:
+    """Begin and end in words, with the hour where both are on one day."""
+    form = "TIME_FORMAT" if start.date() == end.date() else "SHORT_DATE_FORMAT"
+    return [Mark(0, date_format(start, form)), Mark(100, date_format(end, form))]
+
+
+def ceiling(value: float) -> int:
+    """A round number that is not below the value, for the top of an axis."""
+    if value <= 10:
+        return max(1, int(value))
+    unit = 10 ** floor(log10(value))
+    return next(
+        int(unit * step)
+        for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+        if unit * step >= value
+    )
+
+
+def log_histogram(values: Sequence[float], low: float, high: float, cells: int) -> list[Column]:
+    """A histogram on a logarithmic scale; what lies outside counts in the outermost columns."""
+    counts = [0] * cells
+    for value in values:
+        counts[min(max(int(place(value, low, high) / 100 * cells), 0), cells - 1)] += 1
+    top = max([*counts, 1])
+    width = 100 / cells
+    return [Column(i * width, width, 100 * count / top) for i, count in enumerate(counts)]
+
+
+def place(value: float, low: float, high: float) -> float:
+    """Where a value lies on a logarithmic scale, in percent."""
+    return 100 * (log10(max(value, low)) - log10(low)) / (log10(high) - log10(low))
