@@ -105,7 +105,6 @@ def analyse(
     findings = [ask(sample, plan) for ask in QUESTIONS]
     findings = [finding for finding in findings if finding.results or finding.tests]
     warnings = dataset.warnings + [text for finding in findings for text in finding.warnings]
-    warnings = list({str(text): text for text in warnings}.values())
     has_simulated = bool(exclusions.simulated(kept.main).any())
     return Answers(
         dataset=dataset,
@@ -114,10 +113,27 @@ def analyse(
         kept=kept,
         findings=findings,
         claims=judge([test for finding in findings for test in finding.tests], plan),
-        warnings=_simulated_warning(has_simulated) + warnings,
+        warnings=_simulated_warning(has_simulated) + merged(warnings),
         has_simulated=has_simulated,
         preset=preset,
     )
+
+
+def merged(warnings: list[Message]) -> list[Message]:
+    """The warnings, those that say the same of several things as one."""
+    groups: dict[str, Message] = {}
+    for warning in warnings:
+        rest = {name: value for name, value in warning.values.items() if name != "what"}
+        key = warning.template + repr(sorted(rest.items(), key=str))
+        before = groups.get(key)
+        if before is None:
+            groups[key] = warning
+        elif "what" in warning.values:
+            both = {"first": before.values["what"], "second": warning.values["what"]}
+            if str(both["second"]) not in str(both["first"]):
+                joined = Message("{first}; {second}", both)
+                groups[key] = Message(warning.template, {**rest, "what": joined})
+    return list(groups.values())
 
 
 def _nothing_left(kept: Kept) -> Fault:

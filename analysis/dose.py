@@ -50,6 +50,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
         scope = Scope.of(QUESTION, task, subset(part), leveled)
         found, curve = _response(scope, leveled, outcome, degree, part, plan)
         finding.add(found)
+        finding.sentences += [_sentence(found.results[0])]
         curves.append(curve)
         marks += [
             (result.estimate, MARKS[result.term])
@@ -61,6 +62,24 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
     return finding
 
 
+def _sentence(place: Result) -> Message:
+    """What the level is, for everybody."""
+    values = {"level": place.estimate, "low": place.low, "high": place.high, "share": place.level}
+    if place.estimate is None:
+        return Message(
+            "No level shown was noticed in 75% of the pairs, where 50% would be guessing."
+        )
+    if place.low is None:
+        return Message(LEVELS[place.term] + " " + UNCERTAIN, values)
+    return Message(LEVELS[place.term] + " " + CERTAIN, values)
+
+
+LEVELS = {
+    "level_liked_best": "The level liked best is {level:.2f}",
+    "level_noticed": "The level noticed in 75% of the pairs is {level:.2f}",
+}
+CERTAIN = "({share:.0%} interval {low:.2f} to {high:.2f})."
+UNCERTAIN = "(its interval reaches beyond the levels shown)."
 MARKS = {"level_liked_best": Message("liked best"), "level_noticed": Message("noticed in 75%")}
 
 

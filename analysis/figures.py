@@ -10,16 +10,17 @@ import matplotlib_fontja
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.exclusions import Kept
+from analysis.exclusions import Kept, Step
 from analysis.pictures import Curves, Forest, Picture, Plane, Spread
 from analysis.texts import Message, translator
 
 INK, GREY, PALE, PAPER, CHANCE = "#1f1f1d", "#6b6a66", "#c4c2bc", "#f4f3f0", "#a3321f"
-WIDTH = 7.2  # inches
+WIDTH = 5.0  # inches: small, so that letters stay readable on a phone
 MOST_DOTS = 25  # in a stack; above, columns
 LATIN = ("Inter", "Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 
@@ -49,6 +50,7 @@ def _style(language: str) -> Iterator[None]:
         "axes.spines.right": False,
         "axes.spines.left": False,
         "axes.unicode_minus": False,
+        "axes.labelsize": 8.5,
         "figure.facecolor": PAPER,
         "savefig.facecolor": PAPER,
         "xtick.color": GREY,
@@ -73,7 +75,7 @@ def _fonts(language: str) -> list[str]:
     return [name for name in LATIN if name in known][:1]
 
 
-def _axes(height: float, left: float = 0.30) -> tuple[Figure, Axes]:
+def _axes(height: float, left: float = 0.36) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
     bottom, top = 0.55 / height, 1 - 0.42 / height
@@ -96,8 +98,9 @@ def _null_line(axes: Axes, at: float, label: str) -> None:
     )
 
 
-def _percent(axis: object) -> None:
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))  # type: ignore[attr-defined]
+def _percent(axis: Axis) -> None:
+    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], min_n_ticks=3))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.10g}%"))
 
 
 @singledispatch
@@ -124,7 +127,7 @@ def _(picture: Forest, say: Say) -> Figure:
             )
         axes.plot([result.estimate], [height], "o", color=colour, markersize=6, zorder=3)
     axes.set_yticks(
-        -np.arange(len(picture.lines)), [_wrap(say(line.label), 30) for line in picture.lines]
+        -np.arange(len(picture.lines)), [_wrap(say(line.label), 26) for line in picture.lines]
     )
     axes.set_ylim(-len(picture.lines) + 0.4, 0.6)
     _null_line(axes, picture.null, say(picture.null_label))
@@ -156,7 +159,7 @@ def _(picture: Spread, say: Say) -> Figure:
     for row, (_label, values) in enumerate(picture.rows):
         _stack(axes, np.asarray(values, dtype=float), -row)
         axes.axhline(-row, color=PALE, linewidth=0.8)
-    names = [_wrap(f"{say(label)} (n = {len(values):,})", 30) for label, values in picture.rows]
+    names = [_wrap(f"{say(label)} (n = {len(values):,})", 26) for label, values in picture.rows]
     axes.set_yticks(-np.arange(len(picture.rows)) + 0.3, names)
     axes.set_ylim(-len(picture.rows) + 0.9, 1.0)
     axes.set_xlim(-0.02, 1.02)
@@ -182,37 +185,44 @@ def _stack(axes: Axes, values: np.ndarray, base: float) -> None:
 
 @draw.register
 def _(kept: Kept, say: Say) -> Figure:
-    """The flow of participants: what is left on the left, what is left out on the right."""
+    """The flow of participants: what stays on the left, what is left out on the right."""
     steps = [step for step in kept.flow if step.trials or step.participants]
-    figure = Figure(figsize=(WIDTH, 1.05 + 0.62 * len(steps)))
+    losses = [_loss(step, say) for step in steps]
+    height = sum(0.5 + 0.16 * loss.count("\n") for loss in losses) + 0.5
+    figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set_xlim(0, 10)
-    axes.set_ylim(-len(steps) - 0.8, 0.8)
-    people, trials = kept.participants, kept.planned
-    count = Message("{participants} participants, {trials} trials")
-    for row in range(len(steps) + 1):
-        strong = row in (0, len(steps))
-        values = {"participants": f"{people:,}", "trials": f"{trials:,}"}
-        text = say(Message(count.template, values))
-        axes.text(0.35, -row, text, va="center", fontweight="bold" if strong else "normal")
-        if row == len(steps):
-            break
-        step = steps[row]
-        axes.plot([0.5, 0.5], [-row - 0.25, -row - 0.75], color=PALE, linewidth=1.2)
-        axes.plot([0.5, 4.55], [-row - 0.5, -row - 0.5], color=PALE, linewidth=1.2)
-        lost = Message(
-            "− {participants} participants, {trials} trials: {why}",
-            {
-                "participants": f"{step.participants:,}",
-                "trials": f"{step.trials:,}",
-                "why": step.meaning,
-            },
-        )
-        axes.text(4.65, -row - 0.5, _wrap(say(lost)), va="center", color=GREY, fontsize=8.5)
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(-height + 0.25, 0.25)
+    people, trials, place = kept.participants, kept.planned, 0.0
+    _count(axes, place, people, trials, say, strong=True)
+    for step, loss in zip(steps, losses, strict=True):
+        room = 0.5 + 0.16 * loss.count("\n")
+        middle = place - room / 2
+        axes.plot([0.2, 0.2], [place - 0.12, place - room + 0.12], color=PALE, linewidth=1.2)
+        axes.plot([0.2, 2.0], [middle, middle], color=PALE, linewidth=1.2)
+        axes.text(2.08, middle, loss, va="center", color=GREY, fontsize=8)
         people, trials = people - step.participants, trials - step.trials
+        place -= room
+        _count(axes, place, people, trials, say, strong=step is steps[-1])
     return figure
+
+
+def _count(axes: Axes, place: float, people: int, trials: int, say: Say, *, strong: bool) -> None:
+    values = {"participants": f"{people:,}", "trials": f"{trials:,}"}
+    text = say(Message("{participants} participants, {trials} trials", values))
+    axes.text(0.1, place, text, va="center", fontweight="bold" if strong else "normal")
+
+
+def _loss(step: Step, say: Say) -> str:
+    values = {
+        "participants": f"{step.participants:,}",
+        "trials": f"{step.trials:,}",
+        "why": step.meaning,
+    }
+    template = "− {participants} participants, {trials} trials: {why}"
+    return _wrap(say(Message(template, values)), 48)
 
 
 def _wrap(text: str, width: int = 62) -> str:
@@ -230,7 +240,7 @@ def _wrap(text: str, width: int = 62) -> str:
 
 @draw.register
 def _(picture: Curves, say: Say) -> Figure:
-    figure, axes = _axes(3.4, left=0.13)
+    figure, axes = _axes(3.1, left=0.15)
     axes.spines["left"].set_visible(True)
     styles = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
     for number, curve in enumerate(picture.curves):
@@ -240,21 +250,24 @@ def _(picture: Curves, say: Say) -> Figure:
         axes.plot(x, curve.y, color=colour, linestyle=styles[number % 3], linewidth=1.6)
         if curve.points:
             axes.plot(x, curve.y, "o", color=colour, markersize=5)
+        end = -1 if curve.y[-1] >= curve.y[0] else 0  # where the curve leaves room above it
         axes.annotate(
             say(curve.label),
-            (x[-1], curve.y[-1]),
-            xytext=(6, 0),
+            (x[end], curve.high[end]),
+            xytext=(0, 3),
             textcoords="offset points",
-            va="center",
+            ha="right" if end else "left",
+            va="bottom",
             color=colour,
         )
     if picture.null is not None:
         axes.axhline(picture.null, color=CHANCE, linewidth=1.1, linestyle=(0, (4, 3)))
         axes.text(
-            0.0,
+            1.0,
             picture.null,
             say(picture.null_label),
             color=CHANCE,
+            ha="right",
             va="bottom",
             fontsize=8.5,
             transform=axes.get_yaxis_transform(),
@@ -282,13 +295,13 @@ def _(picture: Curves, say: Say) -> Figure:
     axes.set_ylabel(say(picture.y_axis))
     if picture.percent:
         _percent(axes.yaxis)
-    axes.margins(x=0.12)
+    axes.margins(x=0.06, y=0.12)
     return figure
 
 
 @draw.register
 def _(picture: Plane, say: Say) -> Figure:
-    figure, axes = _axes(3.8, left=0.13)
+    figure, axes = _axes(3.4, left=0.15)
     axes.spines["left"].set_visible(True)
     for place in picture.places:
         colour = INK if place.on_front else GREY

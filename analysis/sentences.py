@@ -182,6 +182,16 @@ def span(claim: str, low: float, high: float) -> Message:
     return Message("{low:+.2f} to {high:+.2f}", {"low": low, "high": high})
 
 
+def tick(claim: str, value: float) -> Message:
+    """A value at the end of a scale, as short as can be."""
+    base = claim.split(":")[0]
+    if base == "calibrated":
+        return Message("{value:+.0f} points", {"value": 100 * value})
+    if base in PERCENT:
+        return Message("{value:.0%}", {"value": value})
+    return Message("{value:+.2g}", {"value": value})
+
+
 def size(claim: str, value: float) -> Message:
     """The size of a difference in the claim's estimand."""
     if claim.split(":")[0] in PERCENT:

@@ -1,0 +1,154 @@
+"""The report as one page: self-contained, printable, without script."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from analysis import labels, paragraphs
+from analysis.answers import Answers, versions
+from analysis.plan import CLAIMS
+from analysis.results import Claim, Result, is_share, subset
+from analysis.samples import Finding
+from analysis.sentences import tick
+from analysis.texts import Message, translator
+
+TEMPLATES = Path(__file__).parent / "templates"
+QUESTION_OF = {
+    "indistinguishable": "detectability",
+    "prefers_ai": "preference",
+    "more_appealing": "appeal",
+    "beauty_features": "features",
+    "gut_reaction": "exposure",
+    "disclosure_effect": "disclosure",
+    "generator_gap": "generators",
+    "open_vs_closed": "generators",
+    "calibrated": "confidence",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim with its place on a scale, for the small interval picture."""
+
+    claim: Claim
+    label: Message
+    places: dict[str, float]  # in percent of the picture's width
+    ends: tuple[Message, Message] | None
+    is_confirmatory: bool
+
+    @property
+    def is_tested(self) -> bool:
+        return self.claim.verdict != "not_tested"
+
+
+def render(answers: Answers, drawn: Path, language: str, settings: dict[str, Any]) -> str:
+    """The page, with the figures in `drawn` put into it."""
+    environment = _environment(translator(language), drawn)
+    verdicts = [verdict(answers, claim) for claim in answers.claims]
+    return environment.get_template("report.html").render(
+        answers=answers,
+        counts=answers.counts(),
+        language=language,
+        settings=settings,
+        versions=versions(),
+        verdicts=verdicts,
+        questions=[_question(answers, found) for found in answers.findings if found.results],
+        methods=paragraphs.methods(answers),
+        results=paragraphs.results(answers),
+        naive=paragraphs.naive_comparison(answers),
+    )
+
+
+def _environment(translate: Callable[[str], str], drawn: Path) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        _=translate,
+        say=lambda message: typeset(message.say(translate)),
+        svg=lambda name: _inline(drawn / f"{name}.svg"),
+        labels=labels,
+        number=number,
+    )
+    return environment
+
+
+def typeset(text: str) -> str:
+    """True minus signs, and no line break inside a p-value."""
+    text = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", text)
+    return re.sub(r"\bp ([=<]) ", "p\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", text)
+
+
+def _inline(path: Path) -> Markup:
+    """An SVG for the page: without prologue, its ids made unique by the figure's name."""
+    text = path.read_text(encoding="utf-8")
+    text = text[text.index("<svg") :]
+    prefix = f"{path.stem}-"
+    text = re.sub(r'\bid="', f'id="{prefix}', text)
+    text = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}", text)
+    return Markup(text)  # noqa: S704 - drawn by ourselves a moment ago
+
+
+def number(value: float | None, term: str = "") -> str:
+    """A number of the result table for people; shares in percent."""
+    if value is None:
+        return "–"
+    if term == "p":
+        return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+    return f"{value:.1%}" if is_share(term) else f"{value:.3f}"
+
+
+def verdict(answers: Answers, claim: Claim) -> Verdict:
+    """The claim with the picture of its row, where that has an interval."""
+    row, label = claim.row, labels.claim_label(claim.id)
+    kind = CLAIMS[claim.id.split(":")[0]]
+    planned = answers.plan.is_confirmatory(claim.id, claim.contrast)
+    if row is None or row.estimate is None or row.low is None or row.high is None:
+        return Verdict(claim, label, {}, None, planned)
+    null, region = kind.null or 0.0, answers.plan.smallest_effect(claim.id, claim.contrast)
+    farthest = max(abs(value - null) for value in (row.low, row.high, row.estimate))
+    reach = max(1.2 * farthest, 5 * region)
+    if is_share(row.term):
+        reach = min(reach, 0.5)
+    values = {
+        "null": null,
+        "estimate": row.estimate,
+        "low": row.low,
+        "high": row.high,
+        "region_low": null - region,
+        "region_high": null + region,
+    }
+    places = {name: 50 + 50 * (value - null) / reach for name, value in values.items()}
+    ends = tick(claim.id, null - reach), tick(claim.id, null + reach)
+    return Verdict(claim, label, places, ends, planned)
+
+
+def _question(answers: Answers, finding: Finding) -> dict[str, Any]:
+    """A question's claims, the headline rows by every method, and all other rows."""
+    claims = [
+        claim
+        for claim in answers.claims
+        if QUESTION_OF[claim.id.split(":")[0]] == finding.question and claim.verdict != "not_tested"
+    ]
+    headline = [
+        row for row in finding.results if any(_is_headline(row, claim.row) for claim in claims)
+    ]
+    rest = [row for row in finding.results if row not in headline]
+    return {"finding": finding, "claims": claims, "headline": headline, "rest": rest}
+
+
+def _is_headline(row: Result, of: Result | None) -> bool:
+    """Whether the row is the claim's own, by another method, or without exclusions."""
+    if of is None or (row.task, row.term) != (of.task, of.term):
+        return False
+    everyone = subset(of.subset.removeprefix("all"), "exclusions=none")
+    return row.subset == of.subset or (row.subset == everyone and row.method == of.method)

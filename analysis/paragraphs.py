@@ -1,0 +1,156 @@
+"""Paragraphs for the methods and results sections of a paper, with the numbers filled in."""
+
+from analysis import labels
+from analysis.answers import Answers, versions
+from analysis.results import Claim, Result
+from analysis.sentences import amount, p_text, span
+from analysis.texts import Message
+
+
+def methods(answers: Answers) -> list[Message]:
+    """How the data were analysed."""
+    plan, counts = answers.plan, answers.counts()
+    parts = [_data(answers), _exclusions(answers)]
+    tasks = set(answers.kept.main["task"].unique())
+    if tasks & {"detect_pair", "detect_single", "prefer_pair"}:
+        parts.append(
+            Message(
+                "Binary responses were analysed with logistic mixed models with crossed random "
+                "intercepts of participants and of images (matched pairs count as one), fitted by "
+                "the Laplace approximation. Probabilities are averaged over the random effects; "
+                "intervals use a t distribution with the smaller number of levels minus one as "
+                "degrees of freedom."
+            )
+        )
+    if "detect_single" in tasks:
+        parts.append(
+            Message(
+                "In the single-image task accuracy is the mean of the accuracies for real and for "
+                "other images, with a random slope of the origin by participant, so that neither "
+                "base rates nor a bias to call everything AI count."
+            )
+        )
+    if "rate_single" in tasks:
+        parts.append(
+            Message(
+                "Ratings were analysed with linear mixed models (REML) with random intercepts and "
+                "slopes of the origin; differences are given in standard deviations of all "
+                "ratings."
+            )
+        )
+    parts += [_family(answers), _beside(answers)]
+    parts.append(
+        Message(
+            "Computed with Honmono's analysis package (Python {python}, NumPy {numpy}, SciPy "
+            "{scipy}, pandas {pandas}); seed {seed}, {resamples} resamples; SHA-256 of the data "
+            "{sha256}.",
+            {**versions(), "seed": plan.seed, "resamples": f"{plan.resamples:,}", **counts},
+        )
+    )
+    return parts
+
+
+def _data(answers: Answers) -> Message:
+    counts = answers.counts()
+    names = ("participants", "planned", "answered", "analysed", "stimuli")
+    values = {name: f"{counts[name]:,}" for name in names}
+    people = answers.kept.main["participant_id"].nunique()
+    return Message(
+        "{participants} participants were planned {planned} trials and responded to {answered}; "
+        "{analysed} responses of {people} participants to {stimuli} images were analysed.",
+        {**values, "people": f"{people:,}"},
+    )
+
+
+def _exclusions(answers: Answers) -> Message:
+    listed: Message | None = None
+    for step in answers.kept.flow:
+        if step.rule in answers.rules:
+            values = {"first": listed, "second": step.meaning}
+            listed = Message("{first}; {second}", values) if listed else step.meaning
+    if listed is None:
+        return Message("No exclusion rule was applied.")
+    return Message("Left out, in this order, were: {listed}.", {"listed": listed})
+
+
+def _family(answers: Answers) -> Message:
+    values = {"alpha": f"{answers.plan.alpha:g}"}
+    if answers.plan.confirmatory is None:
+        return Message(
+            "No preregistered plan was given, so all claims were treated as one family: verdicts "
+            "use p-values after Holm's correction at alpha {alpha}. Everything else is exploratory "
+            "(Benjamini and Hochberg within each question).",
+            values,
+        )
+    return Message(
+        "Verdicts on the preregistered claims use p-values after Holm's correction at alpha "
+        "{alpha}; verdicts on other claims and all further tests are exploratory (Benjamini and "
+        "Hochberg).",
+        values,
+    )
+
+
+def _beside(answers: Answers) -> Message:
+    return Message(
+        "Beside them stand two-way cluster-robust estimates, a two-way bootstrap, the mean over "
+        "participants, and, for comparison only, the naive binomial interval. No difference was "
+        "tested by two one-sided tests against the smallest effect of interest. Bayes factors have "
+        "a Cauchy prior of scale {scale:g} on the share.",
+        {"scale": answers.plan.prior_scale},
+    )
+
+
+def results(answers: Answers) -> list[Message]:
+    """What was found, a sentence a claim that could be tested."""
+    return [
+        sentence
+        for claim in answers.claims
+        if claim.verdict != "not_tested" and claim.row is not None
+        for sentence in [_result(claim, claim.row)]
+    ]
+
+
+def _result(claim: Claim, row: Result) -> Message:
+    values: dict[str, object] = {
+        "claim": labels.claim_label(claim.id),
+        "n": f"{row.n:,}",
+        "people": f"{row.n_participants:,}",
+        "stimuli": f"{row.n_stimuli:,}",
+        "verdict": Message(labels.VERDICTS[claim.verdict]),
+        "p": p_text(row.p) if row.p is not None else "–",
+    }
+    if row.estimate is None or row.low is None or row.high is None or row.level is None:
+        return Message(
+            "{claim}: joint test p {p} ({people} participants, {stimuli} images, {n} responses). "
+            "{verdict}.",
+            values,
+        )
+    values |= {
+        "estimate": amount(claim.id, row.estimate, claim.unit),
+        "interval": span(claim.id, row.low, row.high),
+        "level": row.level,
+    }
+    return Message(
+        "{claim}: {estimate} ({level:.0%} interval {interval}, uncorrected p {p}; {people} "
+        "participants, {stimuli} images, {n} responses). {verdict}.",
+        values,
+    )
+
+
+def naive_comparison(answers: Answers) -> list[Message]:
+    """How wrong the naive interval would be for each headline share."""
+    effects = {
+        (r.question, r.task, r.subset): r for r in answers.results if r.term == "design_effect"
+    }
+    found = []
+    for claim in answers.claims:
+        row = claim.row
+        effect = effects.get((row.question, row.task, row.subset)) if row is not None else None
+        if effect is not None and effect.estimate is not None and effect.estimate > 1:
+            text = (
+                "{claim}: as responses of one person, and to one image, are alike, the true "
+                "variance is {effect:.1f} times that of independent responses."
+            )
+            values = {"claim": labels.claim_label(claim.id), "effect": effect.estimate}
+            found.append(Message(text, values))
+    return found
