@@ -7,17 +7,17 @@ from datetime import timedelta
 from zipfile import ZipFile
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from survey import completion, design, enrolment, flow, recruitment, studies
-from survey.models import EntryKey, PanelIdentity, Participant, Study
+from survey.models import EntryKey, Membership, PanelIdentity, Participant, Study
 from survey.panels import Arrival, Outcome
 from tests import factories
 
+Role = Membership.Role
 CODES = {"completed": "DONE1", "failed_check": "FAIL3"}
 PROLIFIC = {"panel": "prolific", "codes": CODES}
 ALICE = Arrival("prolific", "alice", "there", "sitting1")
@@ -358,44 +358,49 @@ def test_study_with_faulty_settings_does_not_go_live(db):
 
 
 @pytest.fixture
-def researcher(django_user_model):
-    """Somebody who may see everything but the panel ids."""
-    user = django_user_model.objects.create_user("researcher", is_staff=True)
-    user.user_permissions.set(Permission.objects.exclude(codename="view_panelidentity"))
-    return user
+def member(study, client, django_user_model, settings):
+    """Logs somebody in who has a role in the study; a password is enough in this lab."""
+    settings.CLOSED_LAB = True
+
+    def log_in(role: str):
+        user = django_user_model.objects.create_user(role, is_staff=True)
+        Membership.objects.create(user=user, study=study, role=role)
+        client.force_login(user)
+        return client
+
+    return log_in
 
 
-def test_admin_shows_panel_ids_only_with_the_permission(study, client, researcher, admin_client):
+def test_admin_shows_panel_ids_to_those_who_pay(study, member):
     factories.enrol(study, arrival=ALICE)
-    client.force_login(researcher)
-    path = "/admin/survey/panelidentity/"
-    refused, shown = client.get(path), admin_client.get(path)
-    assert refused.status_code == 403
-    assert shown.status_code == 200
-    assert "alice" in shown.content.decode()
+    page = member(Role.ASSISTANT).get("/admin/survey/panelidentity/")
+    assert page.status_code == 200
+    assert "alice" in page.content.decode()
 
 
-def test_admin_lists_participants_without_their_panel_ids(study, client, researcher):
+@pytest.mark.parametrize("role", [Role.RESEARCHER, Role.REVIEWER])
+def test_admin_shows_no_panel_ids_to_others(study, member, role):
+    factories.enrol(study, arrival=ALICE)
+    page = member(role).get("/admin/survey/panelidentity/")
+    assert page.status_code == 403
+    assert "alice" not in page.content.decode()
+
+
+def test_admin_lists_participants_without_their_panel_ids(study, member):
     participant = factories.enrol(study, arrival=ALICE)
-    client.force_login(researcher)
-    for path in (
-        "/admin/survey/participant/",
-        f"/admin/survey/participant/{participant.pk}/change/",
-    ):
-        text = client.get(path).content.decode()
+    client = member(Role.RESEARCHER)
+    for path in ("", f"{participant.pk}/change/"):
+        text = client.get(f"/admin/survey/participant/{path}").content.decode()
         assert participant.code in text
         assert "alice" not in text
 
 
-def test_admin_gives_the_list_for_payment_to_those_who_may_see_ids(
-    study, client, researcher, admin_client
-):
+def test_admin_gives_the_list_for_payment_to_those_who_pay(study, member):
     participant = factories.complete(factories.enrol(study, arrival=ALICE))
-    data = {"action": "download_payments", "_selected_action": participant.pk}
-    client.force_login(researcher)
-    refused = client.post("/admin/survey/panelidentity/", data)
-    answer = admin_client.post("/admin/survey/panelidentity/", data)
-    assert refused.status_code == 403
+    elsewhere = factories.enrol(make_study(slug="other"), arrival=BOB)
+    chosen = [participant.pk, elsewhere.pk]
+    data = {"action": "download_payments", "_selected_action": chosen}
+    answer = member(Role.ASSISTANT).post("/admin/survey/panelidentity/", data)
     assert list(csv.reader(io.StringIO(answer.content.decode())))[1:] == [
         ["prolific", "alice", "there", "sitting1", "completed", "DONE1"]
     ]
