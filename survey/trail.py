@@ -10,7 +10,8 @@ from typing import Any
 from auditlog.models import LogEntry
 from auditlog.registry import auditlog
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from survey import models
@@ -53,7 +54,10 @@ def note_once_a_day(user: Any, study: Study, event: str) -> None:
 
 def of_study(study: Study) -> QuerySet[LogEntry]:
     """The log of a study and of the rows that belong to it, the newest first."""
-    rows = LogEntry.objects.get_for_object(study)
-    for members in (study.blocks.all(), study.memberships.all()):
-        rows = rows | LogEntry.objects.get_for_objects(members)
-    return rows.select_related("actor").order_by("-timestamp")
+    mine: list[tuple[Any, Any]] = [(Study, [study.pk])]
+    mine += [(m.model, m.values("pk")) for m in (study.blocks.all(), study.memberships.all())]
+    wanted = Q()
+    for model, keys in mine:
+        kind = ContentType.objects.get_for_model(model)
+        wanted |= Q(content_type=kind, object_id__in=keys)
+    return LogEntry.objects.filter(wanted).select_related("actor").order_by("-timestamp")

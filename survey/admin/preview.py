@@ -95,7 +95,7 @@ def responses(request: HttpRequest, study: Study) -> HttpResponse:
     return JsonResponse(answer | state(study, index + 1, _language(study)))
 
 
-@pages.page("preview_background", right=Right.DESIGN, route="preview/background")
+@pages.page("preview_background", right=Right.DESIGN, route="preview/background/")
 def background(request: HttpRequest, study: Study) -> HttpResponse:
     """The background questions; what is filled in goes nowhere."""
     if request.method == "POST":
@@ -105,7 +105,7 @@ def background(request: HttpRequest, study: Study) -> HttpResponse:
     return render(request, "admin/preview/background.html", _frame(study) | {"form": form})
 
 
-@pages.page("preview_debrief", right=Right.DESIGN, route="preview/debrief")
+@pages.page("preview_debrief", right=Right.DESIGN, route="preview/debrief/")
 @require_GET
 def debrief(request: HttpRequest, study: Study) -> HttpResponse:
     """The debriefing's text; there is no result, for nothing was answered."""

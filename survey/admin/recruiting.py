@@ -25,7 +25,8 @@ PANELS = [
 
 #: What stands in the link that a panel is given, for the panel to fill in.
 GAPS = {
-    "prolific": "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}",
+    "prolific": "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}"
+    "&SESSION_ID={{%SESSION_ID%}}",
     "sona": "survey_code=%SURVEY_CODE%",
 }
 
@@ -117,7 +118,9 @@ def recruitment_of(values: dict[str, Any]) -> dict[str, Any]:
 @pages.page("recruitment", right=Right.RUN, tab=lazy("Recruitment"), place=30)
 def recruitment(request: HttpRequest, study: Study) -> HttpResponse:
     """The link to paste, the codes, the places."""
-    form = RecruitmentForm(request.POST or None, instance=study)
+    wanted = request.GET.get("quota", "")
+    initial = {"quota": int(wanted)} if wanted.isdecimal() else {}
+    form = RecruitmentForm(request.POST or None, instance=study, initial=initial)
     if request.method == "POST" and form.is_valid():
         form.save()
         trail.note(study, "recruitment", panel=study.recruitment.get("panel", ""))

@@ -230,7 +230,7 @@ class StudyForm(DesignForm):
 
     class Meta:
         model = Study
-        fields = "__all__"
+        fields = [name for name in studies.STUDY_FIELDS if name not in ("texts", "analysis_plan")]
 
     plan_names = ("claims", "smallest_effects", "alpha", "stopping_rule")
 
@@ -299,7 +299,7 @@ class BlockForm(DesignForm):
 
     class Meta:
         model = Block
-        fields = "__all__"
+        fields = ["position", *(name for name in studies.BLOCK_FIELDS if name != "texts")]
         help_texts = {
             "key": lazy("A short name, in the data: preference, detection."),
             "trials": lazy("Without practice, catch trials and repeats."),
