@@ -13,6 +13,9 @@ from django.utils.formats import date_format
 
 Points = Sequence[tuple[float, float]]
 
+#: Where the plot of a line chart lies, in pixels; the templates have the same.
+TOP, HEIGHT = 18, 170
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -26,6 +29,16 @@ class Mark:
     def anchor(self) -> str:
         """Words near an edge stay inside."""
         return "start" if self.at < 12 else "end" if self.at > 88 else "middle"
+
+    @property
+    def down(self) -> float:
+        """As a height in the box of 100 by 100, counted from its top."""
+        return 100 - self.at
+
+    @property
+    def pixel(self) -> float:
+        """As a height in a line chart."""
+        return TOP + HEIGHT * self.down / 100
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,6 @@ class Bar:
     label: str
     value: str
     width: float
-    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,10 @@ class Column:
     left: float
     width: float
     height: float
+
+    @property
+    def top(self) -> float:
+        return 100 - self.height
 
 
 @dataclass(frozen=True)
@@ -80,26 +96,29 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval on a scale; `low` is None while there is none yet."""
+    """A share with its interval on the scale from 0 to 1; `low` is None while there is none."""
 
-    text: str
+    label: str
     estimate: float
     low: float | None
     high: float | None
     null: float
     null_label: str
-    ends: tuple[str, str]
 
     @property
-    def width(self) -> float:
-        return (self.high or 0) - (self.low or 0)
+    def places(self) -> dict[str, float]:
+        """In percent of the width."""
+        low, high = self.low or 0, self.high or 0
+        values = {"estimate": self.estimate, "low": low, "high": high, "null": self.null}
+        values["width"] = high - low
+        return {name: 100 * value for name, value in values.items()}
 
 
-def bars(rows: Iterable[tuple[str, int, str]], longest: int | None = None) -> list[Bar]:
-    """Rows of label, number and CSS class, the lengths in proportion."""
+def bars(rows: Iterable[tuple[str, int]], longest: int = 0) -> list[Bar]:
+    """Rows of label and number, the lengths in proportion to the longest."""
     rows = list(rows)
-    top = max([longest or 0, *(number for _label, number, _kind in rows), 1])
-    return [Bar(label, f"{number:,}", 100 * number / top, kind) for label, number, kind in rows]
+    top = max([longest, 1, *(number for _label, number in rows)])
+    return [Bar(label, f"{number:,}", 100 * number / top) for label, number in rows]
 
 
 def points(places: Points) -> str:

@@ -4,8 +4,10 @@ Importing a module here registers its tables and its pages (see `pages`).
 """
 
 from survey.admin import (
+    downloads,
     lifecycle,
     members,
+    monitor,
     participants,
     planning,
     preview,
@@ -16,8 +18,10 @@ from survey.admin import (
 )
 
 __all__ = [
+    "downloads",
     "lifecycle",
     "members",
+    "monitor",
     "participants",
     "planning",
     "preview",
