@@ -18,7 +18,7 @@ from analysis.preference import chosen
 from analysis.proportions import boundary, mean_estimate
 from analysis.results import Result, Scope, contrast_part, subset
 from analysis.samples import Finding, Sample, varies
-from analysis.texts import Message
+from analysis.texts import Message, marked
 
 QUESTION = "dose"
 CONTRAST = "real_vs_enhanced"
@@ -69,17 +69,19 @@ def _sentence(place: Result) -> Message:
         return Message(
             "No level shown was noticed in 75% of the pairs, where 50% would be guessing."
         )
-    if place.low is None:
-        return Message(LEVELS[place.term] + " " + UNCERTAIN, values)
-    return Message(LEVELS[place.term] + " " + CERTAIN, values)
+    certainty = UNCERTAIN if place.low is None else CERTAIN
+    return Message(
+        "{place} {certainty}",
+        {"place": Message(LEVELS[place.term], values), "certainty": Message(certainty, values)},
+    )
 
 
 LEVELS = {
-    "level_liked_best": "The level liked best is {level:.2f}",
-    "level_noticed": "The level noticed in 75% of the pairs is {level:.2f}",
+    "level_liked_best": marked("The level liked best is {level:.2f}"),
+    "level_noticed": marked("The level noticed in 75% of the pairs is {level:.2f}"),
 }
-CERTAIN = "({share:.0%} interval {low:.2f} to {high:.2f})."
-UNCERTAIN = "(its interval reaches beyond the levels shown)."
+CERTAIN = marked("({share:.0%} interval {low:.2f} to {high:.2f}).")
+UNCERTAIN = marked("(its interval reaches beyond the levels shown).")
 MARKS = {"level_liked_best": Message("liked best"), "level_noticed": Message("noticed in 75%")}
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis import schema
 from analysis.checks import DataError, Fault, is_main, repeated
-from analysis.texts import Message
+from analysis.texts import Message, marked
 
 Mask = pd.Series  # one truth value a row: left out
 
@@ -249,8 +249,8 @@ def apply(
     )
 
 
-UNANSWERED = "planned trials without a response"
-NOT_MAIN = "practice trials, catch trials and repeats"
+UNANSWERED = marked("planned trials without a response")
+NOT_MAIN = marked("practice trials, catch trials and repeats")
 
 
 def _step(

@@ -14,7 +14,7 @@ from analysis.proportions import boundary
 from analysis.regressions import regress
 from analysis.results import Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little
-from analysis.texts import Message
+from analysis.texts import Message, marked
 
 QUESTION = "features"
 TASK = "prefer_pair"
@@ -72,7 +72,7 @@ def _unfit(rows: pd.DataFrame, differences: pd.DataFrame) -> Message | None:
     pairs, wanted = rows["item"].nunique(), len(differences.columns) + SPARE_PAIRS
     if pairs < wanted:
         values = {"pairs": pairs, "wanted": wanted, "features": len(differences.columns)}
-        text = "{features} features need at least {wanted} pairs; there are {pairs}."
+        text = marked("{features} features need at least {wanted} pairs; there are {pairs}.")
         return Message(text, values)
     if np.linalg.matrix_rank(differences.to_numpy()) < len(differences.columns):
         return Message("The features of the images depend on each other.")

@@ -17,10 +17,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.exclusions import Kept, Step
 from analysis.pictures import Curves, Forest, Picture, Plane, Spread
-from analysis.texts import Message, translator
+from analysis.texts import Message, marked, translator
 
 INK, GREY, PALE, PAPER, CHANCE = "#1f1f1d", "#6b6a66", "#c4c2bc", "#f4f3f0", "#a3321f"
 WIDTH = 5.0  # inches: small, so that letters stay readable on a phone
+CLOSING = "）」、。・：%"
+LAST_NARROW = 0x2E7F  # code points above take two columns
 MOST_DOTS = 25  # in a stack; above, columns
 LATIN = ("Inter", "Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 
@@ -202,7 +204,7 @@ def _(kept: Kept, say: Say) -> Figure:
         middle = place - room / 2
         axes.plot([0.2, 0.2], [place - 0.12, place - room + 0.12], color=PALE, linewidth=1.2)
         axes.plot([0.2, 2.0], [middle, middle], color=PALE, linewidth=1.2)
-        axes.text(2.08, middle, loss, va="center", color=GREY, fontsize=8)
+        axes.text(2.08, middle, loss, va="center", color=GREY, fontsize=8.5)
         people, trials = people - step.participants, trials - step.trials
         place -= room
         _count(axes, place, people, trials, say, strong=step is steps[-1])
@@ -212,7 +214,7 @@ def _(kept: Kept, say: Say) -> Figure:
 def _count(axes: Axes, place: float, people: int, trials: int, say: Say, *, strong: bool) -> None:
     values = {"participants": f"{people:,}", "trials": f"{trials:,}"}
     text = say(Message("{participants} participants, {trials} trials", values))
-    axes.text(0.1, place, text, va="center", fontweight="bold" if strong else "normal")
+    axes.text(0.1, place, text, va="center", color=INK if strong else GREY)
 
 
 def _loss(step: Step, say: Say) -> str:
@@ -221,17 +223,17 @@ def _loss(step: Step, say: Say) -> str:
         "trials": f"{step.trials:,}",
         "why": step.meaning,
     }
-    template = "− {participants} participants, {trials} trials: {why}"
-    return _wrap(say(Message(template, values)), 48)
+    template = marked("− {participants} participants, {trials} trials: {why}")
+    return _wrap(say(Message(template, values)), 44)
 
 
-def _wrap(text: str, width: int = 62) -> str:
-    """Lines of at most `width` columns; Japanese breaks between any two characters."""
+def _wrap(text: str, width: int) -> str:
+    """Lines of at most `width` columns; Japanese breaks anywhere but before closing signs."""
+    wide = any(ord(letter) > LAST_NARROW for letter in text)
     lines, used = [""], 0
-    wide = any(ord(letter) > 0x2E7F for letter in text)
     for word in list(text) if wide else text.split(" "):
-        length = sum(2 if ord(letter) > 0x2E7F else 1 for letter in word) + (0 if wide else 1)
-        if used + length > width and lines[-1]:
+        length = sum(2 if ord(letter) > LAST_NARROW else 1 for letter in word) + (not wide)
+        if used + length > width and lines[-1] and word not in CLOSING:
             lines, used = [*lines, ""], 0
         lines[-1] += word if wide or not lines[-1] else f" {word}"
         used += length

@@ -18,7 +18,7 @@ from analysis.preference import chosen
 from analysis.proportions import boundary
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
-from analysis.texts import Message
+from analysis.texts import Message, marked
 
 QUESTION = "generators"
 LEAST_IN_CLASS = 4
@@ -156,7 +156,7 @@ def _open_or_closed(
     groups = [log_odds[is_open == side] for side in (True, False)]
     if min(len(group) for group in groups) < LEAST_IN_CLASS:
         values = {"open": len(groups[0]), "closed": len(groups[1]), "least": LEAST_IN_CLASS}
-        text = (
+        text = marked(
             "There are {open} open and {closed} closed generators; at least {least} of each are "
             "needed. Differences concern these generators only."
         )

@@ -15,6 +15,13 @@ TASKS = {
     "detect_single": "one at a time",
     "rate_single": "rating",
 }
+FACTORS = {
+    "participant": "participants",
+    "pair": "pairs",
+    "item": "pairs or images",
+    "real_item": "photographs",
+    "ai_item": "AI images",
+}
 VERDICTS = {
     "supported": "Supported",
     "refuted": "Refuted",
@@ -63,6 +70,11 @@ def contrast_label(contrast: str) -> Message:
 def task_label(task: str) -> Message:
     """How it was asked, for people."""
     return Message(TASKS[task])
+
+
+def factor_label(factor: str) -> Message:
+    """What a random factor's levels are, for people."""
+    return Message(FACTORS[factor])
 
 
 def where(contrast: str, task: str) -> Message:

@@ -84,7 +84,7 @@ def _environment(translate: Callable[[str], str], drawn: Path) -> jinja2.Environ
 
 def typeset(text: str) -> str:
     """True minus signs, and no line break inside a p-value."""
-    text = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", text)
+    text = re.sub(r"(?<![A-Za-z0-9.])-(?=\d)", "\N{MINUS SIGN}", text)
     return re.sub(r"\bp ([=<]) ", "p\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", text)
 
 

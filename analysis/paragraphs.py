@@ -4,7 +4,7 @@ from analysis import labels
 from analysis.answers import Answers, versions
 from analysis.results import Claim, Result
 from analysis.sentences import amount, p_text, span
-from analysis.texts import Message
+from analysis.texts import Message, marked
 
 
 def methods(answers: Answers) -> list[Message]:
@@ -147,7 +147,7 @@ def naive_comparison(answers: Answers) -> list[Message]:
         row = claim.row
         effect = effects.get((row.question, row.task, row.subset)) if row is not None else None
         if effect is not None and effect.estimate is not None and effect.estimate > 1:
-            text = (
+            text = marked(
                 "{claim}: as responses of one person, and to one image, are alike, the true "
                 "variance is {effect:.1f} times that of independent responses."
             )

@@ -10,7 +10,7 @@ from analysis.checks import DataError, Fault
 from analysis.exclusions import Parameters, from_list
 from analysis.plan import CLAIMS, Plan, names_of
 from analysis.results import Claim
-from analysis.texts import Message
+from analysis.texts import Message, marked
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def deviations(preset: Preset, plan: Plan, rules: Parameters, claims: list[Claim
         used = plan.sesoi.get(name)
         if used != planned:
             values = {"claim": name, "used": used, "planned": planned}
-            text = "The smallest effect of interest of {claim} is {used}; planned was {planned}."
+            text = marked(
+                "The smallest effect of interest of {claim} is {used}; planned was {planned}."
+            )
             found.append(Message(text, values))
     if preset.rules is not None and preset.rules != rules:
         found.append(Message("The exclusion rules are not the planned ones."))

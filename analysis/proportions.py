@@ -11,12 +11,13 @@ from analysis.claims import Test
 from analysis.clustered import clustered_regression
 from analysis.estimate import Estimate
 from analysis.factors import Codes, crossed, has_items, limits
+from analysis.labels import factor_label
 from analysis.mixed import MixedFit, fit_glmm, marginal_probability
 from analysis.plan import Plan
 from analysis.resampling import bootstrap_two_way
 from analysis.results import Result, Scope
 from analysis.samples import too_little, varies
-from analysis.texts import Message
+from analysis.texts import Message, marked
 
 Dots = tuple[Message, list[float]]
 NO_EFFECT = 0.5
@@ -200,7 +201,7 @@ def boundary(fit: MixedFit, label: Message) -> list[Message]:
         Message(
             "{what}: no variation between the levels of {factor} beyond chance was found (a "
             "standard deviation of exactly zero).",
-            {"what": label, "factor": name},
+            {"what": label, "factor": factor_label(name)},
         )
         for name in fit.boundary
         if ":" not in name
@@ -239,7 +240,10 @@ def participant_means(rows: pd.DataFrame, measure: Measure) -> pd.Series:
 def spread(rows: pd.DataFrame, measure: Measure, label: Message) -> list[Dots]:
     """The shares of single participants and items, for a picture."""
     items = rows.groupby("item", observed=True)[measure.outcome].mean()
-    found = {"participants": participant_means(rows, measure), "pairs or images": items}
+    found = {
+        marked("participants"): participant_means(rows, measure),
+        marked("pairs or images"): items,
+    }
     return [
         (Message("{label}, {what}", {"label": label, "what": Message(what)}), values.tolist())
         for what, values in found.items()

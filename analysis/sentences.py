@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analysis.estimate import Estimate
 from analysis.plan import CLAIMS, NO_DIFFERENCE
-from analysis.texts import Message
+from analysis.texts import Message, marked
 
 OTHER = {
     "real_vs_ai": Message("AI images"),
@@ -13,123 +13,120 @@ OTHER = {
 PERCENT = ("indistinguishable", "prefers_ai", "calibrated")
 
 
-def _(text: str) -> str:
-    """Marks a text for translation."""
-    return text
-
-
 LEADS = {
-    ("indistinguishable", "supported"): _(
+    ("indistinguishable", "supported"): marked(
         "People could not tell photographs and {other} apart to an extent that matters: "
         "{estimate} of the judgements were correct."
     ),
-    ("indistinguishable", "refuted above"): _(
+    ("indistinguishable", "refuted above"): marked(
         "People told photographs and {other} apart better than by guessing: "
         "{estimate} of the judgements were correct."
     ),
-    ("indistinguishable", "refuted below"): _(
+    ("indistinguishable", "refuted below"): marked(
         "People mistook {other} for photographs more often than guessing would: "
         "only {estimate} of the judgements were correct."
     ),
-    ("indistinguishable", "undecided"): _(
+    ("indistinguishable", "undecided"): marked(
         "It stays open whether people can tell photographs and {other} apart: "
         "{estimate} of the judgements were correct."
     ),
-    ("prefers_ai", "supported"): _(
+    ("prefers_ai", "supported"): marked(
         "People preferred {other} to the photographs: they chose them in {estimate} of the pairs."
     ),
-    ("prefers_ai", "refuted above"): _(
+    ("prefers_ai", "refuted above"): marked(
         "People had no preference for {other} that matters: they chose them in {estimate} of the "
         "pairs."
     ),
-    ("prefers_ai", "refuted below"): _(
+    ("prefers_ai", "refuted below"): marked(
         "People did not prefer {other} to the photographs: they chose them in {estimate} of the "
         "pairs."
     ),
-    ("prefers_ai", "undecided"): _(
+    ("prefers_ai", "undecided"): marked(
         "It stays open whether people prefer {other} to the photographs: they chose them in "
         "{estimate} of the pairs."
     ),
-    ("more_appealing", "supported"): _(
+    ("more_appealing", "supported"): marked(
         "{other} were rated as more appealing than the photographs, by {estimate}."
     ),
-    ("more_appealing", "refuted above"): _(
+    ("more_appealing", "refuted above"): marked(
         "{other} were not rated as more appealing than the photographs to an extent that matters; "
         "the difference was {estimate}."
     ),
-    ("more_appealing", "refuted below"): _(
+    ("more_appealing", "refuted below"): marked(
         "{other} were not rated as more appealing than the photographs; the difference was "
         "{estimate}."
     ),
-    ("more_appealing", "undecided"): _(
+    ("more_appealing", "undecided"): marked(
         "It stays open whether {other} are rated as more appealing than the photographs; the "
         "difference was {estimate}."
     ),
-    ("beauty_features", "supported"): _(
+    ("beauty_features", "supported"): marked(
         "What an image measurably looks like, such as its colour and contrast, goes together with "
         "what people preferred."
     ),
-    ("beauty_features", "undecided"): _(
+    ("beauty_features", "undecided"): marked(
         "It stays open whether measurable features such as colour and contrast go together with "
         "what people preferred."
     ),
-    ("gut_reaction", "supported"): _(
+    ("gut_reaction", "supported"): marked(
         "The less time people had to look, the more often they chose {other}: the difference "
         "between the shortest and the longest exposure was {estimate}."
     ),
-    ("gut_reaction", "refuted above"): _(
+    ("gut_reaction", "refuted above"): marked(
         "The time that people had to look made no difference that matters to how often they chose "
         "{other} ({estimate})."
     ),
-    ("gut_reaction", "refuted below"): _(
+    ("gut_reaction", "refuted below"): marked(
         "With less time to look people did not choose {other} more often; the difference was "
         "{estimate}."
     ),
-    ("gut_reaction", "undecided"): _(
+    ("gut_reaction", "undecided"): marked(
         "It stays open whether people choose {other} more often when they have less time to look "
         "({estimate})."
     ),
-    ("disclosure_effect", "supported above"): _(
+    ("disclosure_effect", "supported above"): marked(
         "Being told that an image is AI raised how much it was liked, by {estimate}, whatever it "
         "really was."
     ),
-    ("disclosure_effect", "supported below"): _(
+    ("disclosure_effect", "supported below"): marked(
         "Being told that an image is AI lowered how much it was liked, by {estimate}, whatever it "
         "really was."
     ),
-    ("disclosure_effect", "refuted"): _(
+    ("disclosure_effect", "refuted"): marked(
         "The labels made no difference that matters to how much an image was liked ({estimate})."
     ),
-    ("disclosure_effect", "undecided"): _(
+    ("disclosure_effect", "undecided"): marked(
         "It stays open whether the labels change how much an image is liked ({estimate})."
     ),
-    ("generator_gap", "supported"): _(
+    ("generator_gap", "supported"): marked(
         "The generators shown differ in how much their images were liked or noticed."
     ),
-    ("generator_gap", "undecided"): _(
+    ("generator_gap", "undecided"): marked(
         "It stays open whether the generators shown differ from each other."
     ),
-    ("open_vs_closed", "supported above"): _(
+    ("open_vs_closed", "supported above"): marked(
         "Images of open generators did better than those of closed ones, by {estimate}."
     ),
-    ("open_vs_closed", "supported below"): _(
+    ("open_vs_closed", "supported below"): marked(
         "Images of open generators did worse than those of closed ones, by {estimate}."
     ),
-    ("open_vs_closed", "refuted"): _(
+    ("open_vs_closed", "refuted"): marked(
         "Open and closed generators did not differ to an extent that matters ({estimate})."
     ),
-    ("open_vs_closed", "undecided"): _(
+    ("open_vs_closed", "undecided"): marked(
         "It stays open whether open and closed generators differ ({estimate})."
     ),
-    ("calibrated", "supported"): _(
+    ("calibrated", "supported"): marked(
         "People were about as sure as they were right: confidence and accuracy differed by "
         "{estimate}."
     ),
-    ("calibrated", "refuted above"): _("People were surer than they were right, by {estimate}."),
-    ("calibrated", "refuted below"): _(
+    ("calibrated", "refuted above"): marked(
+        "People were surer than they were right, by {estimate}."
+    ),
+    ("calibrated", "refuted below"): marked(
         "People were less sure than they were right, by {estimate}."
     ),
-    ("calibrated", "undecided"): _(
+    ("calibrated", "undecided"): marked(
         "It stays open whether people's confidence fits their accuracy; the two differed by "
         "{estimate}."
     ),
@@ -143,19 +140,21 @@ UNITS = {
 
 
 NEEDS = {
-    "indistinguishable": _(
+    "indistinguishable": marked(
         "No trial asked which of two images is AI, or whether one is, beside a real photograph."
     ),
-    "prefers_ai": _("No pair of a photograph and another image was shown to choose from."),
-    "more_appealing": _("No ratings of photographs and of other images were given."),
-    "beauty_features": _("No pair of a photograph and another image was shown to choose from."),
-    "gut_reaction": _("The exposure was not varied."),
-    "disclosure_effect": _(
+    "prefers_ai": marked("No pair of a photograph and another image was shown to choose from."),
+    "more_appealing": marked("No ratings of photographs and of other images were given."),
+    "beauty_features": marked(
+        "No pair of a photograph and another image was shown to choose from."
+    ),
+    "gut_reaction": marked("The exposure was not varied."),
+    "disclosure_effect": marked(
         "It needs both labels on images of the same origin: true ones and false ones."
     ),
-    "generator_gap": _("The data name fewer than two generators."),
-    "open_vs_closed": _("The data name fewer than two generators."),
-    "calibrated": _("No confidence was asked for in a detection task."),
+    "generator_gap": marked("The data name fewer than two generators."),
+    "open_vs_closed": marked("The data name fewer than two generators."),
+    "calibrated": marked("No confidence was asked for in a detection task."),
 }
 
 
@@ -253,24 +252,24 @@ class Reason:
         low, high = self.estimate.interval(self.level)
         no_difference = CLAIMS[self.claim.split(":")[0]].kind == NO_DIFFERENCE
         if self.equivalent and self.differs and self.verdict == "supported":
-            return _(
+            return marked(
                 "The {level:.0%} interval, {interval}, leaves out {null} (p {p}), but the effect "
                 "is smaller than the smallest effect of interest: the {inner:.0%} interval, "
                 "{inner_interval}, lies within {region} (p {p_equal})."
             )
         if self.equivalent and (no_difference or not self.differs):
-            return _(
+            return marked(
                 "The {inner:.0%} interval, {inner_interval}, lies within {region}, the region that "
                 "counts as no difference (p {p_equal})."
             )
         if self.differs:
-            return _("The {level:.0%} interval, {interval}, leaves out {null} (p {p}).")
+            return marked("The {level:.0%} interval, {interval}, leaves out {null} (p {p}).")
         if low > null or high < null:
-            return _(
+            return marked(
                 "The {level:.0%} interval, {interval}, leaves out {null}, but not after the "
                 "correction for testing several claims (p {p})."
             )
-        return _(
+        return marked(
             "The {level:.0%} interval is {interval}. It shows neither a difference from {null} "
             "(p {p}) nor that the difference is smaller than {smallest} (p {p_equal})."
         )
@@ -278,7 +277,7 @@ class Reason:
 
 def joint_reason(p: float) -> Message:
     """Why a joint test's verdict came out as it did; a large p-value supports nothing."""
-    return Message(_("Joint test of all differences: p {p}."), {"p": p_text(p)})
+    return Message(marked("Joint test of all differences: p {p}."), {"p": p_text(p)})
 
 
 def p_text(p: float) -> str:
