@@ -13,7 +13,7 @@ class HonmonoAdmin(AdminConfig):
 
 class SurveyConfig(AppConfig):
     name = "survey"
-    verbose_name = _("Studies")
+    verbose_name = _("Data")
 
     def ready(self) -> None:
         from survey import trail

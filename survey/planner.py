@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from scipy import stats
 
+from analysis import power
+
 LARGEST = 5000
 
 
@@ -85,40 +87,52 @@ class Plan:
         return QUESTIONS[self.question]
 
 
-def standard_error(plan: Plan) -> float:
-    """The standard error of the mean with crossed random participants and items.
+def chance(plan: Plan) -> float:
+    """The chance that the test shows what is there."""
+    if not plan.asks.is_binary:
+        return _chance_of_rating(plan)
+    found = power.closed_form(_design(plan))
+    return found.equivalence if plan.asks.is_equivalence else found.difference
 
-    Var = Vp / N + Vi / K + Ve / (N T), on the scale of the estimate. Standard deviations in
-    log-odds are carried over by the slope of the logistic curve at the expected value.
+
+def _design(plan: Plan) -> power.Design:
+    """The plan as the analysis knows it; nobody sees an image twice."""
+    is_equivalence = plan.asks.is_equivalence
+    return power.Design(
+        participants=plan.participants,
+        items=plan.pairs,
+        trials=min(plan.trials, plan.pairs),
+        share=plan.asks.null if is_equivalence else plan.effect,
+        null=plan.asks.null,
+        smallest=plan.effect if is_equivalence else 0.05,
+        sd_participant=plan.sd_participant,
+        sd_item=plan.sd_item,
+        alpha=plan.alpha,
+    )
+
+
+def _chance_of_rating(plan: Plan) -> float:
+    """The same form for a difference of ratings within pairs, in rating SDs.
+
+    Two ratings of one participant and pair differ by chance with a variance of 2.
     """
-    if plan.asks.is_binary:
-        mean = 0.5 if plan.asks.is_equivalence else plan.effect
-        spread = mean * (1 - mean)
-        participant, item = ((sd * spread) ** 2 for sd in (plan.sd_participant, plan.sd_item))
-        rest = max(spread - participant - item, 0.0)
-    else:
-        participant, item, rest = plan.sd_participant**2, plan.sd_item**2, 2.0
-    n, trials = plan.participants, plan.trials
-    return math.sqrt(participant / n + item / plan.pairs + rest / (n * trials))
-
-
-def power(plan: Plan) -> float:
-    """The chance that the test shows what is there: t on min(participants, pairs) - 1."""
-    df = min(plan.participants, plan.pairs) - 1
-    se = standard_error(plan)
-    if plan.asks.is_equivalence:
-        critical = stats.t.ppf(1 - plan.alpha, df)
-        return max(0.0, float(2 * stats.t.cdf(plan.effect / se - critical, df) - 1))
-    critical = stats.t.ppf(1 - plan.alpha / 2, df)
-    shift = abs(plan.effect - plan.asks.null) / se
-    return float(stats.nct.sf(critical, df, shift))
+    n, trials = plan.participants, min(plan.trials, plan.pairs)
+    between = plan.sd_participant**2 / n + plan.sd_item**2 / plan.pairs
+    shift = abs(plan.effect) / math.sqrt(between + 2 / (n * trials))
+    df = min(n, plan.pairs) - 1
+    return float(stats.nct.sf(stats.t.isf(plan.alpha / 2, df), df, shift))
 
 
 def needed(plan: Plan, target: float) -> int | None:
-    """The smallest number of participants with that power; None where no number has it."""
+    """The fewest participants with that power; None where no number has it."""
+    return _first(lambda n: chance(replace(plan, participants=n)) >= target, 2, LARGEST)
 
-    def is_enough(n: int) -> bool:
-        return power(replace(plan, participants=n)) >= target
+
+def pairs_needed(plan: Plan, target: float) -> int | None:
+    """The fewest pairs with that power for the planned participants, each seeing as many."""
+
+    def is_enough(pairs: int) -> bool:
+        return chance(replace(plan, pairs=pairs, trials=min(plan.trials, pairs))) >= target
 
     return _first(is_enough, 2, LARGEST)
 
@@ -137,7 +151,7 @@ def curve(plan: Plan, points: int = 41) -> list[tuple[int, float]]:
     """Power over the number of participants, around what is planned and needed."""
     top = max(2 * plan.participants, int(1.5 * (needed(plan, 0.8) or 0)), 20)
     numbers = sorted({round(2 + (top - 2) * i / (points - 1)) for i in range(points)})
-    return [(n, power(replace(plan, participants=n))) for n in numbers]
+    return [(n, chance(replace(plan, participants=n))) for n in numbers]
 
 
 def sentence(plan: Plan) -> str:
@@ -149,7 +163,7 @@ def sentence(plan: Plan) -> str:
         "effect": f"{plan.effect:g}",
         "sd_p": f"{plan.sd_participant:g}",
         "sd_i": f"{plan.sd_item:g}",
-        "power": round(100 * power(plan)),
+        "power": round(100 * chance(plan)),
         "alpha": f"{plan.alpha:g}",
         "aim": _aims()[plan.question] % {"effect": f"{plan.effect:g}"},
     }

@@ -30,7 +30,9 @@ def index(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "title": site.index_title,
         "rows": rows,
         "may_make": setup.may_make_studies(request.user),
-        "app_list": site.get_app_list(request),
+        "app_list": sorted(
+            site.get_app_list(request), key=lambda app: app["app_label"] != "survey"
+        ),
     }
     return TemplateResponse(request, "admin/index.html", context)
 

@@ -16,7 +16,7 @@ from survey.planner import QUESTIONS, Plan
 from survey.roles import Right
 
 WIDTH, HEIGHT = 640, 300
-LEFT, RIGHT, TOP, BOTTOM = 44, 16, 14, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 40
 
 
 class PlannerForm(forms.Form):
@@ -29,18 +29,14 @@ class PlannerForm(forms.Form):
     participants = forms.IntegerField(
         label=lazy("Participants"), min_value=2, max_value=planner.LARGEST
     )
-    trials = forms.IntegerField(
-        label=lazy("Trials a participant"), min_value=1, max_value=1000
-    )
+    trials = forms.IntegerField(label=lazy("Trials a participant"), min_value=1, max_value=1000)
     pairs = forms.IntegerField(
         label=lazy("Pairs (or images)"),
         min_value=2,
         max_value=10_000,
         help_text=lazy("Few of them set a limit that no number of participants lifts."),
     )
-    sd_participant = forms.FloatField(
-        label=lazy("SD of participants"), min_value=0, max_value=5
-    )
+    sd_participant = forms.FloatField(label=lazy("SD of participants"), min_value=0, max_value=5)
     sd_item = forms.FloatField(label=lazy("SD of images"), min_value=0, max_value=5)
     alpha = forms.FloatField(label=lazy("Alpha"), min_value=0.0001, max_value=0.5)
 
@@ -103,11 +99,12 @@ def _defaults(study: Study, question: str) -> dict[str, Any]:
 
 def _answer(plan: Plan) -> dict[str, Any]:
     rows = planner.curve(plan)
-    power = planner.power(plan)
+    power = planner.chance(plan)
     return {
         "plan": plan,
         "power": round(100 * power),
         "needed": [(target, planner.needed(plan, target / 100)) for target in (80, 90, 95)],
+        "pairs_needed": planner.pairs_needed(plan, 0.8),
         "chart": Chart.of(rows, plan.participants, power),
         "rows": [(n, round(100 * value)) for n, value in rows[::4]],
         "sentence": planner.sentence(plan),
