@@ -60,7 +60,6 @@ def _write_served(folder: Path, images: list[Stimulus]) -> None:
         file.write_bytes(b"".join(answer.streaming_content))
         written = media_path("stimuli", name).stat()
         os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
-        answer.close()
         headers[name] = {k: v for k, v in answer.items() if k.lower() not in VOLATILE}
     (folder / "headers.json").write_text(json.dumps(headers), encoding="utf-8")
     with (folder / "truth.csv").open("w", encoding="utf-8", newline="") as out:

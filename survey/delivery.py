@@ -32,11 +32,11 @@ def state(
     progress = {"step": step, "url": "", "done": done, "total": participant.planned}
     if step != flow.Step.TRIALS:
         return progress | {"url": urls.get(step, "")}
-    ahead = flow.next_trials(participant, done)
-    plan, first = studies.block_of(participant.version, ahead[0].block_key), ahead[0]
+    trials, is_first = flow.ahead(participant, done)
+    plan = studies.block_of(participant.version, trials[0].block_key)
     return progress | {
-        "block": block(plan, first.block, not _is_first_of_block(first), participant.language),
-        "trials": [trial(one, plan) for one in ahead],
+        "block": block(plan, trials[0].block, not is_first, participant.language),
+        "trials": [trial(one, plan) for one in trials],
     }
 
 
@@ -56,13 +56,6 @@ def block(block: design.Block, number: int, started: bool, language: str) -> dic
         "confidence": _confidence(block, texts),
         "reasons": [{"code": code, "label": reasons.get(code, code)} for code in block.reasons],
     }
-
-
-def _is_first_of_block(trial: Trial) -> bool:
-    if trial.index == 0:
-        return True
-    before = trial.participant.trials.filter(index=trial.index - 1)
-    return before.values_list("block", flat=True).get() != trial.block
 
 
 def _scale(block: design.Block, texts: dict[str, Any]) -> dict[str, Any] | None:

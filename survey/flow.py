@@ -11,12 +11,14 @@ from typing import Any
 
 from django.core import signing
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analysis import schema
 from survey import design, enrolment, integrity, recruitment, studies
 from survey.models import Erasure, Participant, Response, Study, Trial
+from survey.prepared import Prepared, insert
 
 #: So many trials are handed out ahead, so that the next pair is there before it is needed.
 AHEAD = 3
@@ -45,6 +47,42 @@ MEASURES = {
 }
 LAYOUTS = {"side_by_side", "stacked"}
 MAX_FLAGS = 20
+
+
+# The statements of the two endpoints that are asked most; see `survey.prepared`.
+_P, _T, _FROM, _TO = 2_000_000_001, 2_000_000_002, 31_001, 31_002
+_SHOWN = [
+    f"{side}__{name}"
+    for side in ("left", "right", "stimulus")
+    for name in ("key", "code", "origin")
+]
+_LONG = ("texts", "background", "conditions", "exclusion_rules", "analysis_plan", "recruitment")
+
+
+def _participants() -> QuerySet[Participant]:
+    people = Participant.objects.select_related("study", "version")
+    return people.defer("version__canonical", *(f"study__{name}" for name in _LONG))
+
+
+def _trials() -> QuerySet[Trial]:
+    own = [field.attname for field in Trial._meta.concrete_fields]
+    trials = Trial.objects.select_related("left", "right", "stimulus").only(*own, *_SHOWN)
+    return trials.filter(participant=_P).order_by("index")
+
+
+def _last() -> QuerySet[Response]:
+    answered = Response.objects.filter(trial__participant=_P).select_related("trial")
+    return answered.only("chain", "trial__index").order_by("-trial__index")[:1]
+
+
+_LINK = "$link"  # stands for the token of a private link
+_PARTICIPANT = Prepared(lambda: _participants().filter(token=_LINK), [_LINK])
+_LOCK = Prepared(
+    lambda: Participant.objects.select_for_update().filter(pk=_P).only("withdrawn_at"), [_P]
+)
+_TRIAL = Prepared(lambda: _trials().filter(pk=_T), [_P, _T])
+_WINDOW = Prepared(lambda: _trials().filter(index__gte=_FROM, index__lt=_TO), [_P, _FROM, _TO])
+_LAST = Prepared(_last, [_P])
 
 
 class Step(StrEnum):
@@ -99,19 +137,30 @@ def trial_token(trial: Trial) -> str:
     return _signer.sign(str(trial.pk))
 
 
+def participant_of(token: str) -> Participant | None:
+    """The participant of a private link, with study and version but not their long texts."""
+    return _PARTICIPANT.first(token)
+
+
 def next_trials(participant: Participant, done: int | None = None) -> list[Trial]:
     """The next unanswered trials of the current block, stamped with their first delivery."""
+    return ahead(participant, done)[0]
+
+
+def ahead(participant: Participant, done: int | None = None) -> tuple[list[Trial], bool]:
+    """`next_trials`, and whether the first of them is the first of its block."""
     done = responses_of(participant) if done is None else done
-    window = participant.trials.filter(index__gte=done, index__lt=done + AHEAD)
-    waiting = list(window.select_related("left", "right", "stimulus").order_by("index"))
-    ahead = [trial for trial in waiting if trial.block == waiting[0].block]
-    new = [trial.pk for trial in ahead if trial.delivered_at is None]
+    window = list(_WINDOW.rows(participant.pk, done - 1, done + AHEAD))
+    waiting = [trial for trial in window if trial.index >= done]
+    trials = [trial for trial in waiting if trial.block == waiting[0].block]
+    for trial in trials:
+        trial.participant = participant
+    new = [trial.pk for trial in trials if trial.delivered_at is None]
     if new:
         now = timezone.now()
         Trial.objects.filter(pk__in=new, delivered_at__isnull=True).update(delivered_at=now)
-    for trial in ahead:
-        trial.participant = participant
-    return ahead
+    is_first = done == 0 or (bool(trials) and window[0].block != trials[0].block)
+    return trials, is_first
 
 
 @transaction.atomic
@@ -119,7 +168,7 @@ def record(participant: Participant, payload: Mapping[str, Any]) -> Recorded:
     """Store one response. Raises FlowError when the token, the order or a value is wrong."""
     pk = _pk_of_token(payload.get("token"))
     withdrawn = _lock(participant)
-    trial = participant.trials.select_related("left", "right", "stimulus").filter(pk=pk).first()
+    trial = _TRIAL.first(participant.pk, pk)
     if trial is None:
         raise FlowError("bad_token", _("This answer does not belong here."), 400)
     trial.participant = participant
@@ -136,7 +185,7 @@ def record(participant: Participant, payload: Mapping[str, Any]) -> Recorded:
     _add_server_clock(response, participant)
     previous = last.chain if last else integrity.first_link(participant)
     integrity.seal_response(response, participant, previous)
-    response.save(force_insert=True)
+    insert(response)
     return Recorded(response, replayed=False, done=trial.index + 1)
 
 
@@ -152,13 +201,12 @@ def _lock(participant: Participant) -> bool:
 
     Returns whether the participant has withdrawn in the meantime.
     """
-    rows = Participant.objects.select_for_update().filter(pk=participant.pk)
-    return rows.values_list("withdrawn_at", flat=True).get() is not None
+    locked = _LOCK.first(participant.pk)
+    return locked is None or locked.withdrawn_at is not None
 
 
 def _last_response(participant: Participant) -> Response | None:
-    answered = Response.objects.filter(trial__participant=participant).select_related("trial")
-    return answered.order_by("trial__index").last()
+    return _LAST.first(participant.pk)
 
 
 def _add_server_clock(response: Response, participant: Participant) -> None:
@@ -171,20 +219,6 @@ def _add_server_clock(response: Response, participant: Participant) -> None:
     too_long = (response.rt_ms or 0) > response.server_elapsed_ms
     if too_long and not participant.is_simulated:  # bots have no clock
         response.flags.append("rt_exceeds_server")
-
-
-def _trial_of_token(participant: Participant, token: object) -> Trial:
-    """The trial behind a token of this participant, who is locked until the commit."""
-    try:
-        pk = int(_signer.unsign(str(token)))
-    except (signing.BadSignature, ValueError):
-        raise FlowError("bad_token", _("This answer does not belong here."), 400) from None
-    Participant.objects.select_for_update().get(pk=participant.pk)
-    participant.refresh_from_db()
-    trial = participant.trials.select_related("left", "right", "stimulus").filter(pk=pk).first()
-    if trial is None:
-        raise FlowError("bad_token", _("This answer does not belong here."), 400)
-    return trial
 
 
 def _checked(trial: Trial, payload: Mapping[str, Any]) -> dict[str, Any]:

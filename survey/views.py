@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db import transaction
 from django.http import (
     FileResponse,
     Http404,
@@ -187,7 +187,7 @@ def with_participant(view: View) -> View:
     @wraps(view)
     @never_cache
     def wrapped(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        found = _participants().filter(token=token).first()
+        found = flow.participant_of(token)
         if found is None:
             return _unknown_link(request)
         _follow_language(request, found)
@@ -196,13 +196,6 @@ def with_participant(view: View) -> View:
             return view(request, found, *args, **kwargs)
 
     return wrapped
-
-
-def _participants() -> QuerySet[Participant]:
-    """Participants with study and version, without the long texts that few pages need."""
-    texts = ("texts", "background", "conditions", "exclusion_rules", "analysis_plan")
-    people = Participant.objects.select_related("study", "version")
-    return people.defer("version__canonical", *(f"study__{name}" for name in texts))
 
 
 def _follow_language(request: HttpRequest, participant: Participant) -> None:
@@ -281,7 +274,9 @@ def responses(request: HttpRequest, participant: Participant) -> HttpResponse:
     if payload is None:
         return _json_error("bad_request", _("This answer could not be read."), 400)
     try:
-        recorded = flow.record(participant, payload)
+        with transaction.atomic():  # one commit for the response and the next delivery
+            recorded = flow.record(participant, payload)
+            state = delivery.state(participant, _urls(participant), recorded.done)
     except flow.FlowError as error:
         return _json_error(error.code, error.message, error.status)
     answer = {
@@ -289,7 +284,6 @@ def responses(request: HttpRequest, participant: Participant) -> HttpResponse:
         "replayed": recorded.replayed,
         "feedback": delivery.feedback(recorded),
     }
-    state = delivery.state(participant, _urls(participant), recorded.done)
     return JsonResponse(answer | state)
 
 

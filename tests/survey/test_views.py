@@ -353,7 +353,7 @@ def test_images_have_the_same_headers_whatever_they_show(client, study):
     for stimulus in Stimulus.objects.all():
         response = client.get(reverse("image", args=[stimulus.key]))
         seen.add(tuple(sorted(response.items())))
-        response.close()
+        list(response.streaming_content)  # reads to the end, and so closes the file
 
     assert len(seen) == 1
     names = {name for name, _value in seen.pop()}
