@@ -18,6 +18,8 @@ from analysis.threads import one_thread
 FloatArray = NDArray[np.float64]
 
 SMALLEST_START = 0.1
+LARGEST_ERROR = 10.0  # of a linear predictor: far beyond what any finite estimate has
+LONGEST_STEP = 2.0  # of the linear predictor: separated responses would send it to infinity
 
 
 @one_thread
@@ -105,11 +107,20 @@ def _result(
         levels={factor.name: factor.size for factor in layout.factors},
         modes=modes_by_factor(layout, raw, spherical),
         link=likelihood.link,
-        converged=found.maximum.converged,
+        converged=found.maximum.converged and _is_known(likelihood.design, found.covariance),
         layout=layout,
         theta=theta,
         joint_cov=found.covariance * np.outer(flips, flips),
     )
+
+
+def _is_known(design: FloatArray, covariance: FloatArray) -> bool:
+    """Whether the data say anything of every row's linear predictor.
+
+    Where a predictor separates the responses, estimates run off until the likelihood is flat.
+    """
+    cov = covariance[: design.shape[1], : design.shape[1]]
+    return bool(np.einsum("ij,jk,ik->i", design, cov, design).max() < LARGEST_ERROR**2)
 
 
 def _start(likelihood: Laplace) -> FloatArray:
@@ -139,5 +150,6 @@ def _fit_fixed(likelihood: Laplace) -> tuple[Terms, FloatArray]:
     for _ in range(4):
         terms = LINKS[likelihood.link](design @ fixed, likelihood.sign)
         information = design.T @ (design * (counts * terms.weight)[:, None])
-        fixed = fixed + np.linalg.solve(information, design.T @ (counts * terms.score))
+        step = np.linalg.solve(information, design.T @ (counts * terms.score))
+        fixed = fixed + step * LONGEST_STEP / max(LONGEST_STEP, np.abs(design @ step).max())
     return LINKS[likelihood.link](design @ fixed, likelihood.sign), fixed

@@ -37,7 +37,8 @@ def marginal_probability(
     -------
     Estimate
         On the logit scale, with a delta-method standard error that includes the uncertainty of
-        the standard deviations, and `fit.df` degrees of freedom.
+        the standard deviations, and `fit.df` degrees of freedom. The standard error is infinite
+        where the fit did not converge.
 
     Raises
     ------
@@ -68,6 +69,8 @@ def marginal_probability(
         return float(_average(fit.link, rows @ at[:width], variance).mean())
 
     value = probability(parameters)
+    if not fit.converged:
+        return Estimate(value, np.inf, fit.df, "logit")
     gradient = _differences(probability, parameters) / (value * (1 - value))
     se = float(np.sqrt(gradient @ fit.joint_cov @ gradient))
     return Estimate(value, se, fit.df, "logit")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,10 @@ def maximise(function: ValueAndGradient, start: FloatArray, rough: RoughInformat
     value, gradient = function(x)
     info = rough(x, gradient)
     for _ in range(MOST_STEPS):
-        step = np.asarray(np.linalg.solve(info, gradient), dtype=np.float64)
+        try:
+            step = np.asarray(np.linalg.solve(info, gradient), dtype=np.float64)
+        except np.linalg.LinAlgError:  # estimates that run off leave no information
+            return Maximum(x, value, gradient, info, False)
         gain = float(gradient @ step) / 2
         if gain < TOLERANCE:
             return Maximum(x, value, gradient, info, True)
@@ -73,9 +76,13 @@ def _updated(info: FloatArray, moved: FloatArray, change: FloatArray) -> FloatAr
 def polish(function: ValueAndGradient, maximum: Maximum) -> Maximum:
     """Take the last step with the observed information, which the result then holds.
 
-    The information is minus the Hessian, from differences of the exact gradient.
+    The information is minus the Hessian, from differences of the exact gradient. Where it is not
+    positive definite the likelihood has no maximum here, as when a predictor separates the
+    responses: the maximum is left as it is and marked as not converged.
     """
     information = _observed_information(function, maximum)
+    if len(information) and np.linalg.eigvalsh(information)[0] <= 0:
+        return replace(maximum, converged=False)
     step = np.linalg.solve(information, maximum.gradient)
     gain = float(maximum.gradient @ step) / 2
     return Maximum(

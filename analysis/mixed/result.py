@@ -43,6 +43,8 @@ class MixedFit(Coefficients):
         ``numpy.unique`` of its labels.
     link : {"logit", "probit", "identity"}
     converged : bool
+        False where no maximum was found, as when a predictor separates the responses perfectly;
+        then neither estimates nor standard errors mean anything.
     """
 
     names: tuple[str, ...]

@@ -29,7 +29,9 @@ class Found:
     def covariance(self) -> FloatArray:
         """Inverse of the information; zero for parameters at the boundary."""
         matrix = np.zeros((len(self.free), len(self.free)))
-        matrix[np.ix_(self.free, self.free)] = np.linalg.inv(self.maximum.information)
+        matrix[np.ix_(self.free, self.free)] = np.linalg.pinv(
+            self.maximum.information, hermitian=True
+        )
         return matrix
 
 

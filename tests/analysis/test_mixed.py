@@ -407,6 +407,17 @@ def test_contrast_of_fixed_effects_uses_their_covariance():
     assert contrast.se**2 == pytest.approx(fit.cov[0, 0] + fit.cov[0, 1] + fit.cov[1, 1] / 4)
 
 
+def test_fit_glmm_says_when_responses_are_separated():
+    participant, item = np.divmod(np.arange(200), 10)
+    x = np.where(participant % 2, 0.5, -0.5)
+    y = x > 0  # the predictor tells every response
+
+    fit = fit_glmm(y, with_intercept(x), {"participant": participant, "item": item})
+
+    assert not fit.converged
+    assert marginal_probability(fit, [1, 0]).interval() == (0.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
