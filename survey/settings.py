@@ -4,6 +4,7 @@ The README tabulates the variables. `manage.py demo` writes its own to `var/` an
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ if not SECRET_KEY:
 ALLOWED_HOSTS = words("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 
+# Addresses of the proxy in front. From it alone X-Forwarded-For and -Proto are believed.
+TRUSTED_PROXY = words("TRUSTED_PROXY")
+# Starts an hour from one address, counted only behind a named proxy. A whole class may sit
+# behind one address.
+STARTS_PER_HOUR = int(os.environ.get("STARTS_PER_HOUR", "300"))
+
+# 32 random bytes in base64. With it, backups are encrypted.
+BACKUP_KEY = os.environ.get("BACKUP_KEY", "")
+
 INSTALLED_APPS = [
     "survey.apps.HonmonoAdmin",
     "django.contrib.auth",
@@ -55,10 +65,14 @@ INSTALLED_APPS = [
     "csp",
     "django_otp",
     "django_otp.plugins.otp_totp",
+    "django_tasks",
+    "django_tasks_db",
     "survey.apps.SurveyConfig",
 ]
 
 MIDDLEWARE = [
+    "survey.proxy.trusted_proxy",
+    "survey.shortpath.short_path",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -97,7 +111,8 @@ TEMPLATES = [
 SQLITE_OPTIONS: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+    "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;",
 }
 
 
@@ -111,6 +126,11 @@ def database() -> dict[str, Any]:
 
 
 DATABASES = {"default": database()}
+
+# The server turns this on for SQLite, see `survey.committing`.
+SHARED_COMMITS = flag("SHARED_COMMITS")
+# Reports and simulations wait in the database; `manage.py serve` runs the worker for them.
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -174,7 +194,19 @@ STIMULUS_MAX_SECONDS = float(os.environ.get("STIMULUS_MAX_SECONDS", "20"))
 SECURE = flag("SECURE_COOKIES", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
+if SECURE:
+    # The prefix makes browsers refuse such a cookie from a neighbouring host name.
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+    LANGUAGE_COOKIE_NAME = "__Host-language"
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+# Only a named proxy can say that a visitor came by HTTPS (survey.proxy drops the header of others).
+SECURE_SSL_REDIRECT = SECURE and bool(TRUSTED_PROXY)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY else None
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+# To be on the browsers' preload list is for the owner of the whole domain to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 # The private link must not travel on in a Referer header, not even to our own pages' images.
 SECURE_REFERRER_POLICY = "same-origin"
@@ -198,7 +230,23 @@ CONTENT_SECURITY_POLICY = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "plain": {"()": "survey.logs.Plain"},
+        "lines": {"()": "survey.logs.Lines"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "plain" if sys.stderr.isatty() else "lines",
+        }
+    },
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "WARNING")},
+    "loggers": {
+        # Django's own handlers would print a private link; ours removes it.
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        # Names and addresses of those who sign in are in the database, for those who may see them.
+        "axes": {"level": "ERROR"},
+        "survey": {"level": "INFO"},
+    },
 }

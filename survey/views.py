@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.http import (
     FileResponse,
     Http404,
@@ -20,11 +19,13 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from survey import (
+    committing,
     completion,
     delivery,
     enrolment,
@@ -41,6 +42,8 @@ from survey.models import Participant, Study, media_path
 View = Callable[..., HttpResponse]
 
 MAX_BODY = 20_000
+
+UNKNOWN_LINK = gettext_noop("This link is not known here. Please use the link that you were given.")
 
 
 @require_GET
@@ -207,9 +210,10 @@ def _follow_language(request: HttpRequest, participant: Participant) -> None:
 
 
 def _unknown_link(request: HttpRequest) -> HttpResponse:
-    message = _("This link is not known here. Please use the link that you were given.")
-    if request.path.endswith(("/trials", "/responses")):
-        return _json_error("unknown_link", message, 404)
+    message = _(UNKNOWN_LINK)
+    if request.path.endswith(("/trials", "/responses")):  # the short path knows no language yet
+        with translation.override(translation.get_language_from_request(request)):
+            return _json_error("unknown_link", _(UNKNOWN_LINK), 404)
     context = {"title": _("Unknown link"), "text": message}
     return render(request, "survey/message.html", context, status=404)
 
@@ -273,10 +277,13 @@ def responses(request: HttpRequest, participant: Participant) -> HttpResponse:
     payload = _payload(request)
     if payload is None:
         return _json_error("bad_request", _("This answer could not be read."), 400)
+
+    def job() -> tuple[flow.Recorded, dict[str, Any]]:
+        recorded = flow.record(participant, payload)
+        return recorded, delivery.state(participant, _urls(participant), recorded.done)
+
     try:
-        with transaction.atomic():  # one commit for the response and the next delivery
-            recorded = flow.record(participant, payload)
-            state = delivery.state(participant, _urls(participant), recorded.done)
+        recorded, state = committing.committed(job)
     except flow.FlowError as error:
         return _json_error(error.code, error.message, error.status)
     answer = {

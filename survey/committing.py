@@ -1,0 +1,87 @@
+"""Commits that are shared: SQLite waits for the disk at each commit, and lets one writer in.
+
+So on SQLite the serving process has one thread that takes all waiting jobs, does them in one
+transaction, and gives the results back after the commit. Nothing is acknowledged earlier, and a
+job that fails undoes only itself. PostgreSQL does the same by itself.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import translation
+
+Result = TypeVar("Result")
+Job = tuple[Callable[[], Any], "Future[Any]", str]
+
+#: More would make the first of them wait for too long.
+MOST = 200
+
+
+def committed(job: Callable[[], Result]) -> Result:
+    """The job's result, once what it wrote is safe on the disk. Errors of the job are raised."""
+    if not settings.SHARED_COMMITS:
+        with transaction.atomic():
+            return job()
+    future: Future[Result] = Future()
+    _writer().jobs.put((job, future, translation.get_language() or settings.LANGUAGE_CODE))
+    return future.result()
+
+
+class Writer(threading.Thread):
+    """The one thread that writes."""
+
+    def __init__(self) -> None:
+        super().__init__(name="writer", daemon=True)
+        self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        while True:
+            self._commit(self._waiting())
+
+    def _waiting(self) -> list[Job]:
+        """At least one job, and all that wait behind it."""
+        jobs = [self.jobs.get()]
+        while len(jobs) < MOST and not self.jobs.empty():
+            jobs.append(self.jobs.get())
+        return jobs
+
+    def _commit(self, jobs: list[Job]) -> None:
+        connection.close_if_unusable_or_obsolete()
+        results: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            with transaction.atomic():
+                results = [self._do(*job) for job in jobs]
+        except BaseException as error:  # the commit failed: nobody may believe otherwise
+            results = [(future, None, error) for _job, future, _language in jobs]
+        for future, result, failure in results:
+            if failure is None:
+                future.set_result(result)
+            else:
+                future.set_exception(failure)
+
+    @staticmethod
+    def _do(
+        job: Callable[[], Any], future: "Future[Any]", language: str
+    ) -> tuple["Future[Any]", Any, BaseException | None]:
+        try:
+            with translation.override(language), transaction.atomic():
+                return future, job(), None
+        except Exception as error:
+            return future, None, error
+
+
+_started: list[Writer] = []
+_starting = threading.Lock()
+
+
+def _writer() -> Writer:
+    with _starting:
+        if not _started:
+            _started.append(Writer())
+            _started[0].start()
+    return _started[0]

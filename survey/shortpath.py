@@ -1,0 +1,36 @@
+"""The two endpoints that are asked most take a short path: no session, no user, no messages.
+
+Their credential is the private link, so nothing of that is needed; the full stack costs more
+than the response itself. Everything else goes the long way.
+"""
+
+import re
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from survey import views
+
+HOT = re.compile(r"/p/([^/]+)/(trials|responses)")
+VIEWS: dict[str, Callable[..., HttpResponse]] = {
+    "trials": views.trials,
+    "responses": views.responses,
+}
+HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
+
+
+def short_path(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: answer the hot endpoints here and pass everything else on."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        match = HOT.fullmatch(request.path_info)
+        if match is None:
+            return get_response(request)
+        response = VIEWS[match[2]](request, token=match[1])
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        return response
+
+    return middleware
