@@ -1,7 +1,7 @@
 // One trial: paint, clock, input. Times are in ms on the clock of performance.now().
 
 const IGNORE_MS = 200; // nobody has seen the stimuli so early
-const DOUBLE_MS = 400; // the second half of a double click on the trial before
+const DOUBLE_MS = 300; // the second half of a double click on the trial before
 const FIXATION_MS = 500; // before a limited exposure; otherwise the mark shows for one frame
 const CAPTION_PX = 36;
 const PADDING_PX = 8;
@@ -93,7 +93,7 @@ const LAYOUTS = [
   { name: "stacked", columns: 1, rows: 2, beside: false, gap: 8 },
   { name: "stacked", columns: 1, rows: 2, beside: true, gap: 8 },
 ];
-const ALONE = [{ name: "single", columns: 1, rows: 1, beside: false, gap: 0 }];
+const ALONE = [{ name: "", columns: 1, rows: 1, beside: false, gap: 0 }];
 
 let layout = LAYOUTS[0];
 let current = null;
@@ -322,6 +322,7 @@ export async function present(trial, block, { images, loadedMs }) {
     reason = (await pick(blockOptions.reason)).value;
   }
   over.abort();
+  showPanel("");
   const shownMs = exposure ? await exposure : performance.now() - onset;
   const away = lostMs + (lostSince === null ? 0 : performance.now() - lostSince);
   return {

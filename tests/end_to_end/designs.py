@@ -47,8 +47,8 @@ SHORT = Study(
     minimum_age=18,
     duration_minutes=2,
     share_stimuli=True,
-    display_width=960,
-    display_height=720,
+    display_width=1024,
+    display_height=768,
     blocks=(
         Block(
             key="liking",
@@ -64,7 +64,7 @@ SHORT = Study(
         Block(
             key="finding",
             task="detect_pair",
-            trials=4,
+            trials=2,
             practice=1,
             feedback="practice",
             confidence_steps=4,
@@ -111,14 +111,14 @@ EVERY_TASK = Study(
     languages=LANGUAGES,
     texts=texts("Every task", "すべての課題"),
     duration_minutes=3,
-    share_stimuli=True,
-    display_width=960,
-    display_height=720,
+    share_stimuli=False,
+    display_width=1024,
+    display_height=768,
     blocks=(
         Block(
             key="single",
             task="detect_single",
-            trials=4,
+            trials=2,
             feedback="each",
             confidence_steps=101,
             reasons=("detail", "light", "intuition"),
@@ -133,7 +133,7 @@ EVERY_TASK = Study(
             key="rating",
             task="rate_single",
             question="appeal",
-            trials=4,
+            trials=2,
             scale_steps=7,
             texts=instructions(
                 "## How beautiful?",
@@ -145,7 +145,7 @@ EVERY_TASK = Study(
         Block(
             key="glance",
             task="prefer_pair",
-            trials=4,
+            trials=2,
             exposures_ms=(200,),
             ties=True,
             texts=instructions("## Only a glance", "## 一瞬だけ"),
@@ -153,7 +153,7 @@ EVERY_TASK = Study(
         Block(
             key="labels",
             task="prefer_pair",
-            trials=4,
+            trials=2,
             disclosures=("true_labels",),
             texts=instructions("## With labels", "## ラベルつき"),
         ),
