@@ -15,7 +15,7 @@ UNUSABLE = 2  # exit code where the input is unusable
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, or 2 where the input is unusable."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser().parse_args(given)
+    options = parser(given).parse_args(given)
     try:
         return int(options.run(options))
     except DataError as error:
@@ -76,13 +76,31 @@ def simulate(options: argparse.Namespace) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def power(options: argparse.Namespace) -> int:
+    """Plan a sample size."""
+    from analysis import power as planning
+
+    return planning.run(options)
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Run the leak audit on a folder of served images."""
+    from analysis import audit as auditing
+
+    code, text, _details = auditing.run(options.directory, options.truth, options.headers)
+    print(text, file=sys.stderr if code == UNUSABLE else sys.stdout)
+    return code
+
+
+def parser(given: Sequence[str]) -> argparse.ArgumentParser:
     """The command line."""
     whole = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_report(_command(commands, "report", report))
     _command(commands, "validate", validate).add_argument("path", type=Path, metavar="PATH")
     _add_simulate(_command(commands, "simulate", simulate))
+    _add_power(_command(commands, "power", power), needed="power" in given)
+    _add_audit(_command(commands, "audit", audit))
     return whole
 
 
@@ -110,6 +128,20 @@ def _add_report(command: argparse.ArgumentParser) -> None:
     add("--preset", type=Path, metavar="FILE.json", help="the frozen plan")
     add("--lang", choices=("en", "ja"), default="en", help="language of the report")
     add("--jobs", type=int, default=1, help="processes to use")
+
+
+def _add_power(command: argparse.ArgumentParser, *, needed: bool) -> None:
+    if needed:  # it loads SciPy, which the other commands should not wait for
+        from analysis import power as planning
+
+        planning.add_arguments(command)
+
+
+def _add_audit(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("directory", type=Path, metavar="DIR", help="folder of images as they were served")
+    add("--truth", type=Path, required=True, metavar="manifest.csv", help="what each one is")
+    add("--headers", type=Path, metavar="FILE.json", help="headers they were served with")
 
 
 def _add_simulate(command: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from analysis.preference import chosen
 from analysis.proportions import boundary
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
+from analysis.strengths import strengths
 from analysis.texts import Message, marked
 
 QUESTION = "generators"
@@ -60,6 +61,9 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             finding.add(_traits(gap, sample.generators, claim, plan))
             if task == "prefer_pair":
                 places |= _places(gap, sample.generators, plan)
+    ranked, warnings = strengths(QUESTION, sample.main, plan)
+    finding.results += ranked
+    finding.warnings += warnings
     if len(places) > 1:
         finding.pictures.append(_picture(list(places.values())))
     return finding

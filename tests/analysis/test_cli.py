@@ -179,3 +179,70 @@ def test_an_impossible_option_exits_with_2(table, tmp_path, capsys, option):
     assert main(["report", str(table), *out, *option]) == 2
     assert capsys.readouterr().err.startswith(option[0])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_power_is_dispatched(capsys):
+    assert main(["power", "--participants", "100", "--items", "40"]) == 0
+    assert capsys.readouterr().out != ""
+
+
+def test_audit_of_nothing_exits_with_2(tmp_path, capsys):
+    code = main(["audit", str(tmp_path), "--truth", str(tmp_path / "manifest.csv")])
+
+    assert code == 2
+    assert "manifest.csv" in capsys.readouterr().err
+
+
+def test_a_command_that_is_not_known_exits_with_2():
+    with pytest.raises(SystemExit) as caught:
+        main(["guess"])
+
+    assert caught.value.code == 2
+
+
+def test_an_impossible_simulation_exits_with_2(tmp_path, capsys):
+    code = main(["simulate", "--out", str(tmp_path / "t.csv"), "--accuracy", "2"])
+
+    assert code == 2
+    assert capsys.readouterr().err == "accuracy must lie between 0 and 1, found 2.0\n"
+
+
+def test_a_preset_and_rules_shape_the_report(table, tmp_path):
+    preset = {
+        "claims": ["prefers_ai", "gut_reaction"],
+        "alpha": 0.05,
+        "stopping_rule": "30 participants",
+        "exclusion_rules": [{"name": "duplicates"}],
+    }
+    (tmp_path / "preset.json").write_text(json.dumps(preset))
+    (tmp_path / "rules.toml").write_text("[focus_loss]\n")
+    out = tmp_path / "report"
+    options = ["--preset", str(tmp_path / "preset.json"), "--rules", str(tmp_path / "rules.toml")]
+
+    assert main(["report", str(table), "--out", str(out), "--include-simulated", *options]) == 0
+
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert results["settings"]["confirmatory"] == ["prefers_ai", "gut_reaction"]
+    assert results["settings"]["rules"] == {"focus_loss": {"max_focus_lost_ms": 5000}}
+    for text in (
+        "The exclusion rules are not the planned ones.",
+        "gut_reaction was planned and could not be tested.",
+        "Planned stopping rule: 30 participants",
+        "Exploratory: not preregistered",
+    ):
+        assert page.count(text) == 1
+
+
+def test_a_second_report_replaces_the_first_and_leaves_other_files(table, tmp_path):
+    out = tmp_path / "report"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    (out / "tables").mkdir()
+    (out / "tables" / "old.csv").write_text("old")
+
+    main(["report", str(table), "--out", str(out), "--include-simulated"])
+
+    assert (out / "notes.txt").read_text() == "mine"
+    assert not (out / "tables" / "old.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]

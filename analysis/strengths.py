@@ -1,0 +1,57 @@
+"""Generators, and the photograph, ranked by who won against whom."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.factors import crossed
+from analysis.plan import Plan
+from analysis.proportions import CLUSTERED
+from analysis.ranking import rank
+from analysis.results import Result, Scope, subset
+from analysis.samples import of_task
+from analysis.texts import Message
+
+PHOTOGRAPH = "photograph"
+LEAST_COMPETITORS = 3
+
+
+def strengths(
+    question: str, trials: pd.DataFrame, plan: Plan
+) -> tuple[list[Result], list[Message]]:
+    """Bradley-Terry log-strengths against the mean of all, ties after Davidson.
+
+    All comparisons for liking count, two AI images too; those within one generator say nothing
+    of its strength and are left out.
+    """
+    rows = of_task(trials, ["prefer_pair"])
+    if "question" in rows:
+        rows = rows[rows["question"].isna() | (rows["question"] == "liking")]
+    left, right = competitors(rows, "left"), competitors(rows, "right")
+    known = (left.notna() & right.notna() & (left != right)).to_numpy()
+    rows, left, right = rows[known], left[known], right[known]
+    names = sorted(set(left) | set(right))
+    if len(names) < LEAST_COMPETITORS:
+        return [], []
+    factors = crossed(rows)
+    won = rows["response"].map({"left": 1, "right": -1, "tie": 0}).astype(float).to_numpy()
+    if factors["participant"].max() < 1:
+        return [], []
+    try:
+        found = rank(left.to_numpy(str), right.to_numpy(str), won, factors)
+    except ValueError as error:  # comparisons that do not tie everything together
+        return [], [Message("The generators could not be ranked: {why}.", {"why": error})]
+    method, results = CLUSTERED[len(factors)], []
+    for name in names:
+        here = rows[(left == name) | (right == name)]
+        scope = Scope.of(question, "prefer_pair", subset(f"generator={name}"), here)
+        strength = found.estimate(np.str_(name))
+        results.append(scope.from_estimate("bradley_terry", method, strength, plan.level, 0.0))
+    return results, []
+
+
+def competitors(rows: pd.DataFrame, side: str) -> pd.Series:
+    """Who stands on a side: the generator, or the photograph; NaN for a nameless generator."""
+    is_real = rows[f"{side}_origin"] == "real"
+    name = f"{side}_generator"
+    made_by = rows[name].astype(object) if name in rows else pd.Series(np.nan, index=rows.index)
+    return made_by.astype(object).mask(is_real, PHOTOGRAPH)

@@ -1,0 +1,65 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from analysis.plan import Plan
+from analysis.strengths import strengths
+from tests.analysis.simulated import typed
+
+TRUE = {"photograph": 0.6, "g1": 0.1, "g2": -0.7}
+
+
+def comparisons(n=3000, ties=0.0):
+    """Three competitors of known strength, two AI images among them."""
+    rng = np.random.default_rng(2)
+    names = list(TRUE)
+    sides = np.array([rng.permutation(3)[:2] for _ in range(n)])
+    chance = expit(np.array([TRUE[names[a]] - TRUE[names[b]] for a, b in sides]))
+    response = np.where(rng.random(n) < chance, "left", "right").astype(object)
+    response[rng.random(n) < ties] = "tie"
+    table = {"participant_id": [f"p{k % 40}" for k in range(n)], "task": "prefer_pair"}
+    table["pair_id"] = [f"k{k % 60}" for k in range(n)]
+    table["response"] = response
+    for column, side in (("left", sides[:, 0]), ("right", sides[:, 1])):
+        made_by = [names[k] for k in side]
+        table[f"{column}_origin"] = ["real" if name == "photograph" else "ai" for name in made_by]
+        table[f"{column}_generator"] = [None if name == "photograph" else name for name in made_by]
+    return typed(pd.DataFrame(table))
+
+
+@pytest.mark.parametrize("ties", [0.0, 0.2])
+def test_strengths_are_found_again_with_and_without_ties(ties):
+    results, warnings = strengths("generators", comparisons(ties=ties), Plan())
+
+    assert [row.subset for row in results] == [
+        "generator=g1",
+        "generator=g2",
+        "generator=photograph",
+    ]
+    assert [row.estimate for row in results] == pytest.approx([0.1, -0.7, 0.6], abs=0.12)
+    assert {(row.term, row.method) for row in results} == {
+        ("bradley_terry", "cluster_robust_two_way")
+    }
+    assert warnings == []
+
+
+def test_two_competitors_are_not_ranked():
+    trials = comparisons()
+    two = trials[(trials["left_generator"] != "g2") & (trials["right_generator"] != "g2")]
+
+    assert strengths("generators", two, Plan()) == ([], [])
+
+
+def test_competitors_that_never_lose_are_named():
+    trials = comparisons()
+    real_left = trials["left_origin"] == "real"
+    real_right = trials["right_origin"] == "real"
+    trials["response"] = trials["response"].astype(object)
+    trials.loc[real_left, "response"] = "left"
+    trials.loc[real_right, "response"] = "right"
+
+    results, (warning,) = strengths("generators", trials, Plan())
+
+    assert results == []
+    assert str(warning).startswith("The generators could not be ranked")
