@@ -37,17 +37,23 @@ class Writer(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(name="writer", daemon=True)
-        self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
 
     def run(self) -> None:
-        while True:
-            self._commit(self._waiting())
+        while jobs := self._waiting():
+            self._commit(jobs)
+        connection.close()
 
     def _waiting(self) -> list[Job]:
-        """At least one job, and all that wait behind it."""
-        jobs = [self.jobs.get()]
-        while len(jobs) < MOST and not self.jobs.empty():
-            jobs.append(self.jobs.get())
+        """At least one job, and all that wait behind it; none when it is time to stop."""
+        first = self.jobs.get()
+        jobs = [first] if first else []
+        while jobs and len(jobs) < MOST and not self.jobs.empty():
+            job = self.jobs.get()
+            if job is None:
+                self.jobs.put(None)
+                break
+            jobs.append(job)
         return jobs
 
     def _commit(self, jobs: list[Job]) -> None:
@@ -85,3 +91,12 @@ def _writer() -> Writer:
             _started.append(Writer())
             _started[0].start()
     return _started[0]
+
+
+def stop() -> None:
+    """Finish what waits and end the writer; the next job starts another one."""
+    with _starting:
+        while _started:
+            writer = _started.pop()
+            writer.jobs.put(None)
+            writer.join()

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def shared(settings):
     settings.SHARED_COMMITS = True
+    yield
+    committing.stop()
 
 
 def add(name):
