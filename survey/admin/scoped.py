@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
 
 from survey import roles
 from survey.models import Study
@@ -49,11 +49,15 @@ class Scoped(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request, self.change_right, obj)
 
-    def _get_obj_does_not_exist_redirect(
-        self, request: HttpRequest, opts: Any, object_id: str
-    ) -> HttpResponse:
-        # Django would lead to the front page with a message.
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        return found(super().get_object(request, object_id, from_field))
+
+
+def found(obj: Any) -> Any:
+    """The row, or 404: Django would lead to the front page, or answer 403 before it looked."""
+    if obj is None:
         raise Http404
+    return obj
 
 
 class ScopedInline:

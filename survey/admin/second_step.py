@@ -67,7 +67,8 @@ def view(request: HttpRequest) -> HttpResponse:
         "next": request.POST.get("next") or request.GET.get("next", ""),
         **({} if device.confirmed else _secret(device)),
     }
-    return TemplateResponse(request, "admin/second_step.html", context)
+    status = 422 if form.errors else 200
+    return TemplateResponse(request, "admin/second_step.html", context, status=status)
 
 
 def _device_of(user: Any) -> TOTPDevice:

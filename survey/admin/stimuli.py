@@ -11,7 +11,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from survey import roles, trail
-from survey.admin.scoped import OWN, Scoped
+from survey.admin.scoped import OWN, Scoped, found
 from survey.delivery import image_url
 from survey.models import Generator, Pair, Stimulus
 from survey.roles import Right
@@ -119,5 +119,5 @@ class GeneratorAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Generator | None = None) -> bool:
         return self.has_change_permission(request, obj)
 
-    def _get_obj_does_not_exist_redirect(self, *args: Any) -> HttpResponse:
-        return Scoped._get_obj_does_not_exist_redirect(self, *args)
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        return found(super().get_object(request, object_id, from_field))

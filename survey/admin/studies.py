@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -208,13 +209,14 @@ class StudyAdmin(Scoped):
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kw: Any) -> Any:
         study = self.get_object(request, object_id)
-        if study is not None:
-            context = {"tabs": pages.tabs(request, study), "study": study}
-            kw["extra_context"] = {**(kw.get("extra_context") or {}), **context}
+        context = {"tabs": pages.tabs(request, study), "study": study}
+        kw["extra_context"] = {**(kw.get("extra_context") or {}), **context}
         return super().change_view(request, object_id, *args, **kw)
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A study is not made in an empty form of eighty fields."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         return HttpResponseRedirect(reverse("admin:survey_study_new"))
 
     def get_urls(self) -> list[URLPattern]:
