@@ -524,6 +524,73 @@ class EntryKey(models.Model):
         return self.digest
 
 
+class StartCount(models.Model):
+    """How often somebody started from one address within an hour, for the limit of starts.
+
+    The address is a keyed hash, and the row goes when the hour is over.
+    """
+
+    source = models.CharField(max_length=64)
+    hour = models.DateTimeField(db_index=True)
+    starts = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["source", "hour"], name="one_count_an_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.starts} starts"
+
+
+class Report(models.Model):
+    """One run of the analysis: what was asked for, how far it is, and what it was made from.
+
+    Its files lie in a folder of its own and are kept, so that a number can be found again.
+    """
+
+    class Kind(models.TextChoices):
+        REPORT = "report", _("Report")
+        POWER = "power", _("Power by simulation")
+
+    class State(models.TextChoices):
+        WAITING = "waiting", pgettext_lazy("report", "Waiting")
+        RUNNING = "running", pgettext_lazy("report", "Running")
+        DONE = "done", pgettext_lazy("report", "Done")
+        FAILED = "failed", pgettext_lazy("report", "Failed")
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="reports")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.REPORT)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.WAITING
+    )
+    options = models.JSONField(_("settings"), default=dict)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    alive_at = models.DateTimeField(_("last sign of life"), null=True)
+    progress = models.PositiveSmallIntegerField(_("progress in percent"), default=0)
+    log = models.TextField(_("log"), blank=True)
+    data_sha256 = models.CharField(_("SHA-256 of the data"), max_length=64, blank=True)
+    result = models.JSONField(_("result"), default=dict)
+    key = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
+
+    class Meta:
+        verbose_name = _("report")
+        verbose_name_plural = _("reports")
+        ordering = ("-asked_at",)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.study}: {self.kind} {self.pk}"
+
+    @property
+    def folder(self) -> Any:
+        """Where the files of this run lie."""
+        return media_path("reports", self.key)
+
+
 def media_path(folder: str, name: str) -> Any:
     """Where a served file or an original lies."""
     return settings.MEDIA_ROOT / folder / name

@@ -3,12 +3,12 @@
 from django.contrib import admin
 from django.urls import path
 
-from survey import views
+from survey import health, limits, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("s/<slug:slug>/", views.entry, name="entry"),
-    path("s/<slug:slug>/start", views.start, name="start"),
+    path("s/<slug:slug>/start", limits.limit_starts(views.start), name="start"),
     path("s/<slug:slug>/consent.md", views.consent_text, name="consent_text"),
     path("s/<slug:slug>/credits", views.credits, name="credits"),
     path("p/<str:token>/", views.trial_page, name="trial_page"),
@@ -19,6 +19,8 @@ urlpatterns = [
     path("p/<str:token>/withdraw", views.withdraw, name="withdraw"),
     path("i/<str:key>.jpg", views.image, name="image"),
     path("language/<str:code>", views.language, name="language"),
+    path("health/live", health.live, name="health_live"),
+    path("health/ready", health.ready, name="health_ready"),
     path("admin/", admin.site.urls),
 ]
 

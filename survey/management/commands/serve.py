@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from survey import server
 
 
 class Command(BaseCommand):
-    help = "Serve the site with the production server."
+    help = "Serve the site with the production server, and run background tasks beside it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
@@ -16,4 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1, help="1 with SQLite")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        server.serve(options["host"], options["port"], options["workers"])
+        try:
+            server.serve(options["host"], options["port"], options["workers"])
+        except server.ServerError as error:
+            raise CommandError(str(error)) from error
