@@ -43,6 +43,17 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+class TextField(forms.CharField):
+    """A text as it was written, but with the newlines of the design instead of the browser's."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, strip=False, **kwargs)
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value).replace("\r\n", "\n")
+        return text if text.strip() else ""
+
+
 class SeveralField(forms.MultipleChoiceField):
     """Some of a few names, ticked; kept in the order in which they are offered."""
 

@@ -39,7 +39,7 @@ class NewStudyForm(forms.Form):
     """Where the design comes from, and the name of the study."""
 
     slug = forms.RegexField(
-        validation.SLUG.pattern,
+        rf"^(?:{validation.SLUG.pattern})\Z",
         label=lazy("Short name"),
         max_length=50,
         required=False,

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from survey import design, studies
-from survey.admin.fields import SeveralField, TableField, TomlField, WordsField
+from survey.admin.fields import SeveralField, TableField, TextField, TomlField, WordsField
 from survey.design import study as constants
 from survey.models import Block, Study
 
@@ -161,7 +161,7 @@ def language_name(code: str) -> str:
 def text_fields(texts: dict[str, Any], languages: Iterable[str]) -> dict[str, forms.Field]:
     """A field for each text in each language."""
     return {
-        f"texts__{code}__{name}": forms.CharField(
+        f"texts__{code}__{name}": TextField(
             label=label,
             required=False,
             widget=_widget(widget, code),
@@ -221,7 +221,7 @@ class StudyForm(DesignForm):
         help_text=lazy("One a line: indistinguishable = 0.05. What is smaller does not matter."),
     )
     alpha = forms.FloatField(label=lazy("Alpha"), initial=0.05)
-    stopping_rule = forms.CharField(
+    stopping_rule = TextField(
         label=lazy("Stopping rule"),
         required=False,
         widget=SHORT,

@@ -176,6 +176,8 @@ def _exposures(study: Study, simulated: bool) -> Section | None:
 def _exposure_chart(block: str, numbers: list[int]) -> Histogram:
     values = {"block": block, "low": min(numbers), "high": max(numbers)}
     text = _("%(block)s: %(low)s to %(high)s times") % values
+    if min(numbers) == max(numbers):
+        text = _("%(block)s: %(low)s times each") % values
     width = 100 / len(numbers)
     columns = [
         Column(i * width, width, 100 * number / max(numbers)) for i, number in enumerate(numbers)

@@ -1,0 +1,525 @@
+"""Setting up a study without a terminal: made, edited, filled with images, checked, opened."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from survey import checklist, demo, design, roles, studies
+from survey.admin import pages, preview
+from survey.admin.recruiting import link_for
+from survey.models import Block, Membership, Response, Study
+from survey.roles import Role
+from tests import factories
+
+NEW = "/admin/survey/study/new/"
+
+
+@pytest.fixture(autouse=True)
+def closed_lab(settings):
+    settings.CLOSED_LAB = True
+
+
+@pytest.fixture
+def owner(db, django_user_model, client):
+    """Somebody who may make studies, signed in."""
+    user = django_user_model.objects.create_user("owner", is_staff=True)
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def draft(owner):
+    """A draft with images, of the owner."""
+    study = factories.make_study(live=False)
+    roles.make_owner(owner, study)
+    return study
+
+
+def change_of(study: Study) -> str:
+    return reverse("admin:survey_study_change", args=[study.pk])
+
+
+def form_of(answer) -> dict[str, object]:
+    """What the browser would send back if nothing were changed."""
+    form = answer.context["adminform"].form
+    formset = answer.context["inline_admin_formsets"][0].formset
+    data = {}
+    for one in (form, formset.management_form, *formset.initial_forms):
+        for field in one:
+            value = field.value()
+            if value is True:
+                value = "on"
+            if value is not None and value is not False:
+                is_text = isinstance(value, str)
+                data[field.html_name] = value.replace("\n", "\r\n") if is_text else value
+    return data
+
+
+# --- a new study -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", ["demo", "lu2023", "brief", "labels"])
+def test_new_study_begins_with_a_template(template, draft, owner, client):
+    answer = client.post(NEW, {"template": template, "slug": "mine"})
+    study = Study.objects.get(slug="mine")
+    assert answer.url == pages.address(study, "checklist")
+    assert [b.key for b in study.blocks.all()] == [
+        block.key for block in demo.demo_design(template).blocks
+    ]
+    assert Membership.objects.get(study=study).role == Role.OWNER
+
+
+def test_new_study_begins_blank(draft, client):
+    client.post(NEW, {"template": "blank", "slug": "mine"})
+    study = Study.objects.get(slug="mine")
+    assert (study.languages, study.blocks.count()) == (["en", "ja"], 0)
+
+
+def test_new_study_copies_one_that_is_here(draft, client):
+    client.post(NEW, {"template": f"copy-{draft.pk}", "slug": "again"})
+    copied, original = (studies.design_of(Study.objects.get(slug=s)) for s in ("again", "small"))
+    assert copied.blocks == original.blocks
+
+
+def test_new_study_takes_a_file(draft, client):
+    text = design.dumps(factories.plan(slug="from-file"))
+    file = SimpleUploadedFile("study.toml", text.encode())
+    client.post(NEW, {"template": "demo", "file": file})
+    study = Study.objects.get(slug="from-file")
+    assert studies.design_of(study) == factories.plan(slug="from-file")
+
+
+def test_new_study_names_every_fault_of_a_file_with_its_line(draft, client):
+    text = design.dumps(factories.plan(slug="from-file"))
+    text = text.replace("trials = 4", "trials = -4").replace("minimum_age", "minimum_edge")
+    file = SimpleUploadedFile("study.toml", (text + "\ncolour = 1\n").encode())
+    answer = client.post(NEW, {"template": "demo", "file": file})
+    told = answer.context["form"].errors["file"]
+    lines = {int(fault.split(",")[0].removeprefix("line ")) for fault in told}
+    wrong = {n for n, line in enumerate(text.splitlines(), 1) if "trials = -4" in line}
+    assert (answer.status_code, wrong <= lines) == (422, True)
+
+
+@pytest.mark.parametrize("slug", ["small", "Not A Slug", ""])
+def test_new_study_needs_a_name_of_its_own(slug, draft, client):
+    answer = client.post(NEW, {"template": "demo", "slug": slug})
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["slug"])
+
+
+def test_new_study_is_for_those_who_may_make_one(owner, client):
+    assert client.get(NEW).status_code == 403
+
+
+# --- the form ----------------------------------------------------------------------------------
+
+
+def test_form_gives_back_what_it_was_given(draft, client):
+    before = studies.design_of(draft)
+    answer = client.post(change_of(draft), form_of(client.get(change_of(draft))))
+    assert answer.status_code == 302
+    assert studies.design_of(Study.objects.get(pk=draft.pk)) == before
+
+
+@pytest.mark.parametrize("template", ["demo", "lu2023", "brief", "labels"])
+def test_form_gives_back_the_templates(template, owner, client):
+    study = studies.save_design(demo.demo_design(template))
+    roles.make_owner(owner, study)
+    client.post(change_of(study), form_of(client.get(change_of(study))))
+    assert studies.design_of(Study.objects.get(pk=study.pk)) == demo.demo_design(template)
+
+
+def test_form_writes_texts_lists_and_tables(draft, client):
+    data = form_of(client.get(change_of(draft))) | {
+        "texts__ja__title": "新しい題",
+        "blocks-0-categories": "thing, other",
+        "blocks-1-exposures_ms": "200, 500",
+        "blocks-1-reasons": "detail, light",
+        "blocks-1-texts__en__reasons": "detail = In the details",
+        "claims": "indistinguishable\nprefers_ai",
+        "smallest_effects": "indistinguishable = 0.1",
+        "conditions": '[[conditions]]\nname = "all"\nweight = 2\n',
+    }
+    client.post(change_of(draft), data)
+    draft.refresh_from_db()
+    first, second = draft.blocks.all()
+    assert draft.text("title", "ja") == "新しい題"
+    assert first.categories == ["thing", "other"]
+    assert (second.exposures_ms, second.reasons) == ([200, 500], ["detail", "light"])
+    assert second.texts["en"]["reasons"] == {"detail": "In the details"}
+    assert draft.analysis_plan["claims"] == ["indistinguishable", "prefers_ai"]
+    assert draft.analysis_plan["smallest_effects"] == {"indistinguishable": 0.1}
+    assert draft.conditions == [{"name": "all", "weight": 2, "blocks": []}]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("blocks-0-exposures_ms", "soon"),
+        ("smallest_effects", "indistinguishable: 0.1"),
+        ("smallest_effects", "indistinguishable = small"),
+        ("background", "[[background]\n"),
+        ("background", '[[background]]\nkey = "a"\nkind = "choice"\ncolour = "red"\n'),
+        ("conditions", '[[background]]\nkey = "a"\nkind = "choice"\n'),
+        ("languages", ""),
+    ],
+)
+def test_form_refuses_what_it_cannot_read(name, value, draft, client):
+    data = form_of(client.get(change_of(draft))) | {name: value}
+    answer = client.post(change_of(draft), data)
+    form = answer.context["adminform"].form
+    inline = answer.context["inline_admin_formsets"][0].formset
+    told = {**form.errors, **{f"blocks-0-{k}": v for k, v in inline.forms[0].errors.items()}}
+    assert list(told) == [name]
+
+
+def test_form_shows_faults_of_the_design_at_their_fields(draft, client):
+    block = draft.blocks.get(key="detection")
+    block.repeat_share = 0.01
+    block.texts["ja"].pop("instructions")
+    block.save()
+    draft.texts["en"]["consent"] = ""
+    draft.block_order = "chaotic"
+    draft.save()
+    answer = client.get(change_of(draft))
+    form = answer.context["adminform"].form
+    inline = answer.context["inline_admin_formsets"][0].formset.forms[1]
+    marked = [n for one in (form, inline) for n, f in one.fields.items() if "fault" in f.help_text]
+    wrong = ["block_order", "texts__en__consent", "repeat_share", "texts__ja__instructions"]
+    assert sorted(marked) == sorted(wrong)
+
+
+def test_form_keeps_an_unfinished_draft_and_says_so(draft, client):
+    data = form_of(client.get(change_of(draft))) | {"texts__en__consent": ""}
+    answer = client.post(change_of(draft), data, follow=True)
+    told = [str(message) for message in answer.context["messages"]]
+    assert any("one thing to mend" in text for text in told)
+    draft.refresh_from_db()
+    assert draft.text("consent", "en") == ""
+
+
+def test_form_adds_a_block(draft, client):
+    answer = client.get(change_of(draft))
+    data = form_of(answer) | {"blocks-TOTAL_FORMS": 3}
+    for name, value in data.copy().items():
+        if name.startswith("blocks-1-") and not name.endswith(("-id", "-study")):
+            data[name.replace("blocks-1-", "blocks-2-")] = value
+    data |= {"blocks-2-key": "third", "blocks-2-position": 2}
+    client.post(change_of(draft), data)
+    keys = Block.objects.filter(study=draft).values_list("key", flat=True)
+    assert list(keys) == ["preference", "detection", "third"]
+
+
+def test_form_of_a_live_study_is_a_text_to_read(study, owner, client):
+    roles.make_owner(owner, study)
+    answer = client.get(change_of(study))
+    assert answer.context["inline_admin_formsets"] == []
+    assert "[[blocks]]" in answer.content.decode()
+    assert client.post(change_of(study), {"slug": "other"}).status_code == 403
+
+
+def test_design_can_be_had_as_a_file(draft, client):
+    answer = client.get(pages.address(draft, "toml"))
+    assert design.loads(answer.content.decode()) == studies.design_of(draft)
+
+
+# --- the checklist and going live --------------------------------------------------------------
+
+
+def missing(study: Study) -> list[str]:
+    return [item.name for item in checklist.of(study) if not item.is_met]
+
+
+def test_checklist_of_a_blank_study_names_everything(owner):
+    study = Study.objects.create(slug="blank", languages=["en"])
+    assert missing(study) == [
+        *("design", "texts", "consent", "images", "audit"),
+        *("effects", "sample_size", "preregistration"),
+    ]
+
+
+def test_checklist_is_empty_when_all_is_done(owner):
+    study = factories.make_study(
+        analysis_plan=design.AnalysisPlan(
+            claims=("indistinguishable:real_vs_ai",),
+            smallest_effects={"indistinguishable": 0.05},
+            stopping_rule="At 100 participants.",
+        ),
+        exclusion_rules=(design.ExclusionRule("catch_trials", {"max_failed_share": 0.5}),),
+    )
+    study.quota = 100
+    assert missing(study) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda s: s.texts["ja"].update(contact=""), "consent"),
+        (lambda s: s.texts["ja"].update(title=""), "texts"),
+        (lambda s: s.stimuli.all().delete(), "images"),
+        (lambda s: s.audits.all().delete(), "audit"),
+        (lambda s: setattr(s, "recruitment", {"panel": "prolific", "codes": 3}), "recruitment"),
+        (lambda s: setattr(s, "block_order", "chaotic"), "design"),
+    ],
+)
+def test_checklist_finds_what_is_missing(change, name, study):
+    before = missing(study)
+    change(study)
+    assert name in set(missing(study)) - set(before)
+
+
+def test_every_item_of_the_checklist_links_to_a_page_that_opens(draft, client):
+    answer = client.get(pages.address(draft, "checklist"))
+    links = {url for _item, url in answer.context["rows"]}
+    assert {url: client.get(url).status_code for url in links} == dict.fromkeys(links, 200)
+
+
+def test_study_goes_live_pauses_goes_on_and_closes(study, owner, client):
+    roles.make_owner(owner, study)
+    states = []
+    for step in ("pause", "go_live", "close"):
+        address = pages.address(study, step)
+        client.get(address)
+        states.append(Study.objects.get(pk=study.pk).state)
+        client.post(address)
+    states.append(Study.objects.get(pk=study.pk).state)
+    assert states == ["live", "paused", "live", "closed"]
+
+
+def test_going_live_says_what_is_in_the_way(owner, client):
+    study = Study.objects.create(slug="blank", languages=["en"])
+    roles.make_owner(owner, study)
+    answer = client.post(pages.address(study, "go_live"))
+    assert answer.status_code == 409
+    assert "errornote" in answer.content.decode()
+    assert Study.objects.get(pk=study.pk).state == Study.State.DRAFT
+
+
+def test_preregistration_holds_the_frozen_design_and_its_hash(study, owner, client):
+    roles.make_owner(owner, study)
+    answer = client.get(pages.address(study, "preregistration", 1))
+    content = json.loads(answer.content)
+    version = study.versions.get()
+    assert content["design_hash"] == version.design_hash
+    assert content["canonical"] == version.canonical
+    assert version.design_hash[:12] in answer["Content-Disposition"]
+    assert client.get(pages.address(study, "preregistration", 2)).status_code == 404
+
+
+# --- images ------------------------------------------------------------------------------------
+
+
+def image_files(tmp_path, pairs: int = 3) -> list[SimpleUploadedFile]:
+    """Images and their manifest, as a browser sends them."""
+    folder = factories.write_images(tmp_path / "new", pairs=pairs)
+    return [SimpleUploadedFile(file.name, file.read_bytes()) for file in sorted(folder.iterdir())]
+
+
+@pytest.fixture
+def empty(owner):
+    """A draft without images."""
+    study = studies.save_design(factories.plan(slug="empty"))
+    roles.make_owner(owner, study)
+    return study
+
+
+def test_many_files_with_a_manifest_are_added(empty, client, tmp_path):
+    answer = client.post(pages.address(empty, "images"), {"files": image_files(tmp_path)})
+    assert answer.status_code == 302
+    assert (empty.stimuli.count(), empty.pairs.count()) == (6, 3)
+
+
+def test_zip_is_added(empty, client, tmp_path):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for file in image_files(tmp_path):
+            archive.writestr(file.name, file.read())
+    file = SimpleUploadedFile("images.zip", out.getvalue())
+    answer = client.post(
+        pages.address(empty, "images"), {"files": [file]}, headers={"accept": "application/json"}
+    )
+    assert answer.json() == {"url": pages.address(empty, "images")}
+    assert empty.stimuli.count() == 6
+
+
+def test_faults_of_images_are_listed_and_nothing_is_added(empty, client, tmp_path):
+    files = image_files(tmp_path)
+    broken = next(f for f in files if f.name == "real_01.png")
+    files[files.index(broken)] = SimpleUploadedFile("real_01.png", b"no image")
+    answer = client.post(pages.address(empty, "images"), {"files": files})
+    rows = [(fault["row"], fault["column"]) for fault in answer.context["faults"]]
+    assert (answer.status_code, rows, empty.stimuli.count()) == (422, [(4, "file")], 0)
+
+
+def test_faults_come_as_a_table_for_the_script(empty, client):
+    file = SimpleUploadedFile("manifest.csv", b"file,origin\nnowhere.png,real\n")
+    answer = client.post(
+        pages.address(empty, "images"), {"files": [file]}, headers={"accept": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert "<td>nowhere.png</td>" in answer.json()["html"]
+
+
+def test_single_image_is_added_with_what_is_known_of_it(empty, client):
+    data = {
+        "file": SimpleUploadedFile("one.png", factories.png("one")),
+        "origin": "ai",
+        "pair_id": "first",
+        "generator": "Painter 1",
+        "is_catch": "on",
+        "credit": "Somebody, of somewhere",
+    }
+    client.post(pages.address(empty, "images"), data)
+    stimulus = empty.stimuli.get()
+    assert (stimulus.code, stimulus.origin, stimulus.is_catch) == ("one", "ai", True)
+    assert (stimulus.pair.code, str(stimulus.generator)) == ("first", "Painter 1")
+    assert stimulus.credit == "Somebody, of somewhere"
+
+
+def test_images_that_look_alike_are_listed(empty, client):
+    hashes = {"a": "0" * 16, "b": "0" * 15 + "1", "c": "f" * 16}
+    for code, perceptual_hash in hashes.items():
+        empty.stimuli.create(
+            code=code,
+            key=code,
+            origin="real",
+            perceptual_hash=perceptual_hash,
+            original_sha256=code,
+        )
+    answer = client.get(pages.address(empty, "images"))
+    assert [(a.code, b.code) for a, b in answer.context["twins"]] == [("a", "b")]
+
+
+def test_images_of_a_live_study_stay(study, owner, client, tmp_path):
+    roles.make_owner(owner, study)
+    answer = client.post(pages.address(study, "images"), {"files": image_files(tmp_path)})
+    assert (answer.status_code, study.stimuli.count()) == (422, 8)
+
+
+# --- recruitment -------------------------------------------------------------------------------
+
+
+def test_recruitment_form_makes_the_settings_of_a_panel(study, owner, client, rf):
+    roles.make_owner(owner, study)
+    data = {"panel": "prolific", "completed": "ABC", "quota": 40, "slot_minutes": 30}
+    client.post(pages.address(study, "recruitment"), data)
+    study.refresh_from_db()
+    assert study.recruitment == {"panel": "prolific", "codes": {"completed": "ABC"}}
+    assert (study.quota, study.slot_minutes) == (40, 30)
+    link = link_for(rf.get("/"), study)
+    assert link.endswith(
+        "/s/small/?PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}"
+        "&SESSION_ID={{%SESSION_ID%}}"
+    )
+
+
+def test_recruitment_form_gives_back_what_is_set(study, owner, client):
+    roles.make_owner(owner, study)
+    study.recruitment = {
+        "panel": "other",
+        "label": "Lab pool",
+        "parameters": {"panel_id": "pid"},
+        "codes": {"completed": "A", "screened_out": "B"},
+        "return_url": "https://pool.example.org/done?code={code}",
+        "open_link": True,
+    }
+    study.save()
+    form = client.get(pages.address(study, "recruitment")).context["form"]
+    data = {f.html_name: f.value() or "" for f in form}
+    data["open_link"] = "on"
+    client.post(pages.address(study, "recruitment"), data)
+    before = study.recruitment
+    study.refresh_from_db()
+    assert study.recruitment == before
+
+
+def test_recruitment_form_names_faults(study, owner, client):
+    roles.make_owner(owner, study)
+    data = {"panel": "sona", "slot_minutes": 30}
+    answer = client.post(pages.address(study, "recruitment"), data)
+    assert answer.status_code == 422
+    assert answer.context["form"].non_field_errors() == [
+        "SONA needs the “return_url” that gives the credit, with {panel_id} in it."
+    ]
+    study.refresh_from_db()
+    assert study.recruitment == {}
+
+
+# --- preview -----------------------------------------------------------------------------------
+
+
+def test_preview_walks_through_every_block_and_stores_nothing(draft, client):
+    counts = (draft.participants.count(), Response.objects.count(), draft.versions.count())
+    start = client.post(pages.address(draft, "preview_start"))
+    assert (start.status_code, client.get(start.url).status_code) == (303, 200)
+    state = client.get(pages.address(draft, "preview_trials")).json()
+    seen = []
+    while state["step"] == "trials":
+        seen.append(state["block"]["task"])
+        payload = {"token": state["trials"][0]["token"], "response": "left"}
+        state = client.post(
+            pages.address(draft, "preview_responses"), payload, content_type="application/json"
+        ).json()
+    assert seen == ["prefer_pair", "prefer_pair", "detect_pair", "detect_pair"]
+    assert client.get(state["url"]).status_code == 200
+    assert (draft.participants.count(), Response.objects.count(), draft.versions.count()) == counts
+
+
+def test_preview_shows_the_same_every_time(draft):
+    shown = [[t.shown() for t in preview.examples(draft)] for _time in range(2)]
+    assert shown[0] == shown[1]
+
+
+def test_preview_gives_the_feedback_of_the_design(owner, client):
+    block = factories.block(practice=1, feedback="practice")
+    study = factories.make_study(block, live=False, catch=1)
+    roles.make_owner(owner, study)
+    practice = preview.examples(study)[0]
+    right = "left" if practice.left.origin == "ai" else "right"
+    state = client.get(pages.address(study, "preview_trials")).json()
+    payload = {"token": state["trials"][0]["token"], "response": right}
+    answer = client.post(
+        pages.address(study, "preview_responses"), payload, content_type="application/json"
+    )
+    assert answer.json()["feedback"]["correct"] is True
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '{"token": "1"}', '{"token": "1:forged"}'])
+def test_preview_refuses_what_does_not_belong(body, draft, client):
+    answer = client.post(
+        pages.address(draft, "preview_responses"), body, content_type="application/json"
+    )
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad_token")
+
+
+def test_preview_says_what_is_missing(empty, client):
+    answer = client.get(pages.address(empty, "preview"))
+    assert answer.status_code == 409
+    assert len(answer.context["faults"]) >= 1
+
+
+# --- roles -------------------------------------------------------------------------------------
+
+
+def test_last_owner_cannot_be_removed_or_demoted(draft, owner, client):
+    address = pages.address(draft, "members")
+    member = draft.memberships.get()
+    removed = client.post(address, {"remove": member.pk})
+    demoted = client.post(address, {"username": "owner", "role": Role.REVIEWER})
+    assert (removed.status_code, demoted.status_code) == (422, 422)
+    assert draft.memberships.get().role == Role.OWNER
+
+
+def test_unknown_account_gets_no_role(draft, client):
+    answer = client.post(pages.address(draft, "members"), {"username": "x", "role": Role.OWNER})
+    assert (answer.status_code, draft.memberships.count()) == (422, 1)
+
+
+def test_role_is_taken_away(draft, client, django_user_model):
+    user = django_user_model.objects.create_user("helper", is_staff=True)
+    member = Membership.objects.create(study=draft, user=user, role=Role.ASSISTANT)
+    client.post(pages.address(draft, "members"), {"remove": member.pk})
+    assert draft.memberships.filter(user=user).exists() is False
