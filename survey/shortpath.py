@@ -29,7 +29,8 @@ def short_path(
         if match is None:
             return get_response(request)
         response = VIEWS[match[2]](request, token=match[1])
-        for name, value in HEADERS.items():
+        length = {"Content-Length": str(len(response.content))}
+        for name, value in (HEADERS | length).items():
             response.headers[name] = value
         return response
 
