@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from math import floor, log10
 
-from django.utils.formats import date_format
-
 Points = Sequence[tuple[float, float]]
 
 #: Where the plot of a line chart lies, in pixels; the templates have the same.
@@ -142,9 +140,9 @@ def _thin(times: Sequence[datetime], most: int = 300) -> list[tuple[int, datetim
 
 
 def time_marks(start: datetime, end: datetime) -> list[Mark]:
-    """Begin and end in words, with the hour where both are on one day."""
-    form = "TIME_FORMAT" if start.date() == end.date() else "SHORT_DATE_FORMAT"
-    return [Mark(0, date_format(start, form)), Mark(100, date_format(end, form))]
+    """Begin and end in words: the hour where both are on one day, else the day."""
+    form = "%H:%M" if start.date() == end.date() else "%Y-%m-%d"
+    return [Mark(0, start.strftime(form)), Mark(100, end.strftime(form))]
 
 
 def ceiling(value: float) -> int:

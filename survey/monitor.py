@@ -16,6 +16,7 @@ from django.db.models import Count, Exists, OuterRef
 
 from analysis import schema, sequential
 from survey import studies
+from survey.design.selection import without_catch
 from survey.models import Allocation, Response, Study, Trial
 
 #: From so many participants on the asymptotic confidence sequences are shown.
@@ -87,9 +88,10 @@ def _units(study: Study) -> dict[str, list[str]]:
     if version is None:
         return {}
     frozen = studies.frozen(version)
-    codes = sorted({s.pair_id for s in frozen.stimuli if s.pair_id and not s.is_catch})
-    singles = sorted(s.id for s in frozen.stimuli if not s.is_catch)
-    return {b.key: codes if b.is_pair_task else singles for b in frozen.study.blocks}
+    stimuli = without_catch(frozen.stimuli)
+    pairs = sorted({stimulus.pair_id for stimulus in stimuli} - {""})
+    singles = sorted(stimulus.id for stimulus in stimuli)
+    return {b.key: pairs if b.is_pair_task else singles for b in frozen.study.blocks}
 
 
 def _counted_exposures(study: Study, shown: dict[str, list[str]]) -> dict[str, dict[str, int]]:
@@ -208,7 +210,8 @@ def _people(study: Study, simulated: bool) -> tuple[list[Person], int]:
     for code in known.keys() - codes.keys():  # withdrawn, and so forgotten
         del known[code]
     missing = [code for code in codes if code not in known]
-    known |= _look_at(study, {code: codes[code] for code in missing[:AT_ONCE]})
+    if missing:
+        known |= _look_at(study, {code: codes[code] for code in missing[:AT_ONCE]})
     return [known[code] for code in codes if code in known], len(missing[AT_ONCE:])
 
 

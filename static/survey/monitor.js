@@ -8,11 +8,12 @@ const head = document.querySelector("[data-live]");
 const live = document.getElementById("live");
 
 if (head && live) {
-  keepUpToDate(head.dataset.live, live, head.dataset.stale ?? "");
+  const every = Number(head.dataset.every) || EVERY_MS;
+  keepUpToDate(head.dataset.live, live, every, head.dataset.stale ?? "");
 }
 
-function keepUpToDate(url, place, staleText) {
-  let wait = EVERY_MS;
+function keepUpToDate(url, place, every, staleText) {
+  let wait = every;
   let timer = 0;
   const seen = new Map(partsOf(place).map((part) => [part.id, part.outerHTML]));
 
@@ -32,7 +33,7 @@ function keepUpToDate(url, place, staleText) {
         return;
       }
       renew(page, place, seen);
-      wait = EVERY_MS;
+      wait = every;
     } catch {
       wait = Math.min(2 * wait, LONGEST_MS);
       markStale(place, staleText);

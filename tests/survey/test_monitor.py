@@ -1,0 +1,230 @@
+"""Watching a study: counts, balance, and estimates that may be looked at as often as one likes."""
+
+import re
+from datetime import timedelta
+from math import isnan, sqrt
+
+import numpy as np
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+from django.utils import timezone
+
+from survey import flow, monitor
+from survey.design import AnalysisPlan
+from survey.models import Membership, Participant
+from survey.monitor import Key
+from tests import factories
+
+PAIRS = Key("accuracy", "detect_pair", "", "real_vs_ai")
+
+
+@pytest.fixture(autouse=True)
+def _lab(settings):
+    settings.CLOSED_LAB = True
+
+
+def answer(participant, hits):
+    """Find the AI image in the first `hits` detection trials and nowhere else."""
+    found = 0
+    while flow.step_of(participant) == flow.Step.TRIALS:
+        trial = flow.next_trials(participant)[0]
+        is_left = trial.left.origin == "ai"
+        if trial.task == "detect_pair" and trial.kind == "main":
+            found += 1
+            is_left = is_left == (found <= hits)
+        side = "left" if is_left else "right"
+        flow.record(participant, factories.payload(participant, response=side))
+    flow.finish(participant, {})
+
+
+def member(study, role, name="somebody"):
+    user = get_user_model().objects.create_user(name, password="secret-123", is_staff=True)
+    Membership.objects.create(user=user, study=study, role=role)
+    return user
+
+
+def address(study, name):
+    return reverse(f"admin:survey_study_{name}", args=[study.pk])
+
+
+# --- who came --------------------------------------------------------------------------------
+
+
+def test_enrolment_counts_each_step_of_people_alone(study):
+    study.quota = 10
+    done, begun, gone = (factories.enrol(study, number) for number in range(3))
+    factories.enrol(study, 3)
+    factories.complete(factories.enrol(study, 4, is_simulated=True))
+    factories.complete(done)
+    flow.record(begun, factories.payload(begun))
+    flow.withdraw(gone)
+    came = monitor.enrolment(study)
+    assert (came.entered, came.started, came.completed, came.withdrawn) == (4, 2, 1, 1)
+    assert (came.places, came.quota) == (3, 10)
+    assert monitor.enrolment(study, simulated=True).completed == 1
+
+
+def test_enrolment_tells_the_median_of_the_durations(study):
+    for number, minutes in enumerate((1, 2, 9)):
+        person = factories.complete(factories.enrol(study, number))
+        end = person.consented_at + timedelta(minutes=minutes)
+        Participant.objects.filter(pk=person.pk).update(completed_at=end)
+    assert monitor.enrolment(study).median_minutes == pytest.approx(2)
+
+
+def test_exposures_count_the_pairs_that_were_given_out(db):
+    study = factories.make_study(factories.block(trials=2), pairs=4, catch=1)
+    for number in range(4):
+        factories.enrol(study, number)
+        factories.enrol(study, 100 + number, is_simulated=True)
+    counts = monitor.exposures(study)
+    assert counts == {"detection": {f"pair0{number}": 2 for number in range(4)}}
+    assert sum(monitor.exposures(study, simulated=True)["detection"].values()) == 8
+
+
+# --- what they answered ------------------------------------------------------------------------
+
+
+def test_conduct_estimates_the_mean_of_the_participants_shares(study):
+    for number, hits in enumerate((4, 2, 1)):
+        answer(factories.enrol(study, number), hits)
+    found = {running.key: running for running in monitor.conduct(study).estimates}
+    liked = Key("ai_choice_share", "prefer_pair", "", "real_vs_ai")
+    assert set(found) == {PAIRS, liked}
+    assert found[PAIRS].mean == pytest.approx([1, 3 / 4, 7 / 12])
+    assert found[liked].mean == pytest.approx([1, 1, 1])
+
+
+def test_conduct_shows_no_interval_before_thirty_participants(study):
+    for number in range(31):
+        answer(factories.enrol(study, number), number % 5)
+    running = next(e for e in monitor.conduct(study).estimates if e.key == PAIRS)
+    assert running.is_open
+    assert all(isnan(bound) for bound in (*running.low[:29], *running.high[:29]))
+    x = np.array([number % 5 / 4 for number in range(31)])
+    squared = (-2 * np.log(0.05) + np.log(1 - 2 * np.log(0.05))) / 200
+    t = 30 * squared + 1
+    reach = x[:30].std() * sqrt(2 * t / (30**2 * squared) * np.log(sqrt(t) / 0.05))
+    assert running.high[29] - running.mean[29] == pytest.approx(reach)
+    assert running.low[29] == pytest.approx(max(0, running.mean[29] - reach))
+
+
+def test_conduct_averages_photographs_and_ai_images_in_single_tasks(db):
+    study = factories.make_study(factories.block("single", "detect_single", trials=4), pairs=4)
+    factories.complete(factories.enrol(study))  # says ai every time
+    found = monitor.conduct(study).estimates
+    assert [(e.key.task, e.key.contrast, e.mean) for e in found] == [
+        ("detect_single", "real_vs_ai", [0.5])
+    ]
+
+
+def test_conduct_counts_sides_and_flags(study):
+    person = factories.enrol(study)
+    flow.record(person, factories.payload(person, flags=["fast"]))
+    factories.complete(person)  # left every time
+    found = monitor.conduct(study)
+    left = sum(trial.left.origin == "ai" for trial in person.trials.select_related("left"))
+    assert found.left.mean == [1.0]
+    assert (found.pairs, found.ai_left) == (8, left)
+    assert found.flags["fast"] == 1
+    assert found.flagged_people["fast"] == found.flagged == 1
+
+
+def test_conduct_forgets_who_withdraws(study):
+    people = [factories.enrol(study, number) for number in range(2)]
+    for person, hits in zip(people, (4, 0), strict=True):
+        answer(person, hits)
+    before = next(e for e in monitor.conduct(study).estimates if e.key == PAIRS)
+    flow.withdraw(people[0])
+    after = next(e for e in monitor.conduct(study).estimates if e.key == PAIRS)
+    assert (before.mean, after.mean) == ([1.0, 0.5], [0.0])
+
+
+def test_conduct_looks_at_each_participant_once(study, django_assert_num_queries):
+    answer(factories.enrol(study), 2)
+    monitor.conduct(study)
+    answer(factories.enrol(study, 1), 2)
+    assert monitor.conduct(study).looked_at == 2
+    with django_assert_num_queries(2):  # who has completed, and the plan
+        monitor.conduct(study)
+
+
+def test_conduct_of_many_is_spread_over_several_looks(study, monkeypatch):
+    monkeypatch.setattr(monitor, "AT_ONCE", 2)
+    for number in range(3):
+        answer(factories.enrol(study, number), 2)
+    looks = [monitor.conduct(study) for _look in range(2)]
+    assert [(found.looked_at, found.waiting) for found in looks] == [(2, 1), (3, 0)]
+
+
+def test_response_times_are_those_of_main_trials(study):
+    factories.complete(factories.enrol(study))
+    assert monitor.response_times(study) == {"detect_pair": [0.5] * 4, "prefer_pair": [0.5] * 4}
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+def test_watch_page_shows_an_assistant_neither_truth_nor_responses(study, client):
+    for number in range(31):
+        answer(factories.enrol(study, number), 3)
+    client.force_login(member(study, Membership.Role.RESEARCHER, "researcher"))
+    seen = client.get(address(study, "watch")).content.decode()
+    client.force_login(member(study, Membership.Role.ASSISTANT))
+    for name in ("watch", "watch_live"):
+        page = client.get(address(study, name)).content.decode()
+        for secret in ("Accuracy", "AI-choice", "75.0%", "AI image", "Response times"):
+            assert secret in seen  # there is something that could leak
+            assert secret not in page
+        assert "31 people have completed" in page
+
+
+def test_watch_page_has_a_table_behind_every_picture_and_words_for_it(study, client):
+    for number in range(31):
+        answer(factories.enrol(study, number), 3)
+    client.force_login(member(study, Membership.Role.OWNER))
+    page = client.get(address(study, "watch_live")).content.decode()
+    sections = re.findall(r"<section.*?</section>", page, re.S)
+    drawn = [section for section in sections if "<svg" in section]
+    names = [re.search('id="section-(.*?)"', section)[1].split("-")[0] for section in drawn]
+    expected = ["enrolment", "flow", "accuracy", "ai_choice_share", "exposures", "sides"]
+    assert [name for name in names if name != "flags"] == expected
+    assert all("<table>" in section for section in drawn)
+    assert all(
+        re.search(r'aria-(label="[^"]|hidden)', svg)
+        for svg in re.findall("<svg.*?>", page)
+        if "class=" in svg
+    )
+
+
+def test_watch_page_never_has_a_p_value_or_an_inline_style(study, client):
+    for number in range(31):
+        answer(factories.enrol(study, number), 3)
+    client.force_login(member(study, Membership.Role.OWNER))
+    page = client.get(address(study, "watch")).content.decode()
+    assert re.findall(r"\bp\s*[=<]|style=|<script(?! [^>]*src)", page) == []
+    assert "Valid for this set of images only" in page
+
+
+def test_watch_page_shows_simulated_participants_only_when_asked_or_alone(study, client):
+    client.force_login(member(study, Membership.Role.OWNER))
+    factories.enrol(study, 0, is_simulated=True)
+    alone = client.get(address(study, "watch"))
+    factories.enrol(study, 1)
+    mixed, asked = (client.get(address(study, "watch") + q) for q in ("", "?who=simulated"))
+    assert [page.context["simulated"] for page in (alone, mixed, asked)] == [True, False, True]
+
+
+def test_watch_page_names_the_stopping_rule_of_the_frozen_plan(db, client):
+    plan = AnalysisPlan(stopping_rule="Stop at 200 participants.")
+    study = factories.make_study(analysis_plan=plan)
+    client.force_login(member(study, Membership.Role.OWNER))
+    assert "Stop at 200 participants." in client.get(address(study, "watch")).content.decode()
+
+
+def test_watch_page_of_an_empty_study_says_so(study, client):
+    client.force_login(member(study, Membership.Role.OWNER))
+    page = client.get(address(study, "watch")).content.decode()
+    assert "Nobody has entered yet." in page
+    assert timezone.localtime().strftime("%H:%M") in page
