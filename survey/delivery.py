@@ -1,5 +1,6 @@
 """What the browser gets of a trial: everything that it needs to show, and nothing of the truth."""
 
+from functools import cache
 from typing import Any
 
 from django.urls import reverse
@@ -113,7 +114,12 @@ def _labels(trial: Trial) -> list[Any] | None:
 
 
 def image_url(stimulus: Stimulus) -> str:
-    return reverse("image", args=[stimulus.key])
+    return _image_address().replace("KEY", stimulus.key)
+
+
+@cache
+def _image_address() -> str:
+    return reverse("image", args=["KEY"])
 
 
 def feedback(recorded: flow.Recorded) -> dict[str, Any] | None:

@@ -26,34 +26,48 @@ class Prepared(Generic[Row]):
 
     def rows(self, *values: Any) -> Iterator[Row]:
         """The instances, as the queryset would give them."""
-        compiler, sql, params = self._composed()
+        composed = self._composed()
         filled = dict(zip(self.places, values, strict=True))
         with connection.cursor() as cursor:
-            cursor.execute(sql, [filled.get(param, param) for param in params])
+            cursor.execute(composed.sql, [filled.get(param, param) for param in composed.params])
             found = cursor.fetchall()
-        info = compiler.klass_info
-        start, stop = info["select_fields"][0], info["select_fields"][-1] + 1
-        names = [column[0].target.attname for column in compiler.select[start:stop]]
-        populators = get_related_populators(info, compiler.select, connection.alias)
-        for row in compiler.results_iter([found]):
-            instance = info["model"].from_db(connection.alias, names, row[start:stop])
-            for populator in populators:
-                populator.populate(row, instance)
-            yield instance
+        return map(composed.instance, found)
 
     def first(self, *values: Any) -> Row | None:
         """The first instance, if there is one."""
-        return next(self.rows(*values), None)
+        return next(iter(self.rows(*values)), None)
 
-    def _composed(self) -> tuple[Any, str, tuple[Any, ...]]:
-        """The compiler with its SQL; a connection belongs to a thread, and so does this."""
+    def _composed(self) -> "Composed":
+        """The composed form for this thread's connection."""
         key = id(connection.connection)
         if getattr(self.local, "key", None) != key:
-            compiler = self.queryset().query.get_compiler(connection.alias)
-            sql, params = compiler.as_sql()
-            self.local.key, self.local.composed = key, (compiler, sql, params)
-        composed: tuple[Any, str, tuple[Any, ...]] = self.local.composed
+            self.local.key, self.local.composed = key, Composed(self.queryset())
+        composed: Composed = self.local.composed
         return composed
+
+
+class Composed:
+    """The SQL of one queryset on one connection, and how its rows become instances."""
+
+    def __init__(self, queryset: "models.QuerySet[Any]") -> None:
+        self.alias = connection.alias
+        self.compiler = queryset.query.get_compiler(self.alias)
+        self.sql, self.params = self.compiler.as_sql()
+        select, info = self.compiler.select, self.compiler.klass_info
+        self.model = info["model"]
+        self.start, self.stop = info["select_fields"][0], info["select_fields"][-1] + 1
+        self.names = [column[0].target.attname for column in select[self.start : self.stop]]
+        self.populators = get_related_populators(info, select, self.alias)
+        self.converters = self.compiler.get_converters([column[0] for column in select])
+
+    def instance(self, row: tuple[Any, ...]) -> Any:
+        """One row as an instance with its related instances."""
+        if self.converters:
+            row = tuple(next(iter(self.compiler.apply_converters([list(row)], self.converters))))
+        instance = self.model.from_db(self.alias, self.names, row[self.start : self.stop])
+        for populator in self.populators:
+            populator.populate(row, instance)
+        return instance
 
 
 def insert(instance: models.Model) -> None:

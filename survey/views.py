@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 from django.conf import settings
@@ -219,10 +219,15 @@ def _unknown_link(request: HttpRequest) -> HttpResponse:
 
 
 def _urls(participant: Participant) -> dict[str, str]:
+    return {name: url.replace("TOKEN", participant.token) for name, url in _addresses().items()}
+
+
+@cache
+def _addresses() -> dict[str, str]:
+    """The addresses of a private link, by step too: they are asked for with every response."""
     names = ("trial_page", "trials", "responses", "background", "debrief", "withdraw")
-    urls = {name: reverse(name, args=[participant.token]) for name in names}
-    here = urls["trial_page"]
-    return urls | {"withdrawn": urls["withdraw"], "closed": here}
+    urls = {name: reverse(name, args=["TOKEN"]) for name in names}
+    return urls | {"withdrawn": urls["withdraw"], "closed": urls["trial_page"]}
 
 
 def _page_of(participant: Participant) -> str:
