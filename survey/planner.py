@@ -6,7 +6,7 @@ participants is enough, and this says so.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -93,6 +93,11 @@ def chance(plan: Plan) -> float:
         return _chance_of_rating(plan)
     found = power.closed_form(_design(plan))
     return found.equivalence if plan.asks.is_equivalence else found.difference
+
+
+def options(plan: Plan, runs: int) -> dict[str, Any]:
+    """The plan as options of `python -m analysis power`, which simulates it."""
+    return {**asdict(_design(plan)), "runs": runs}
 
 
 def _design(plan: Plan) -> power.Design:

@@ -188,6 +188,8 @@ STORAGES = {
 # What an uploaded image may cost before it is refused.
 STIMULUS_MAX_BYTES = int(os.environ.get("STIMULUS_MAX_BYTES", "50_000_000"))
 STIMULUS_MAX_PIXELS = int(os.environ.get("STIMULUS_MAX_PIXELS", "120_000_000"))
+# Many images at once; more come as a ZIP.
+DATA_UPLOAD_MAX_NUMBER_FILES = 2000
 STIMULUS_MAX_SECONDS = float(os.environ.get("STIMULUS_MAX_SECONDS", "20"))
 
 

@@ -4,16 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from survey import planner
+from survey import planner, tasks
 from survey.admin import pages
 from survey.admin.curves import as_points
-from survey.models import Study
+from survey.models import Report, Study
 from survey.planner import QUESTIONS, Plan
 from survey.roles import Right
+
+#: So many studies are simulated when the closed form shall be checked.
+RUNS = 500
 
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 40
@@ -55,11 +59,12 @@ class PlannerForm(forms.Form):
 @pages.page("planner", right=Right.DESIGN, tab=lazy("Sample size"), place=25)
 def show(request: HttpRequest, study: Study) -> HttpResponse:
     """The power of the study as it is planned, and what it would take."""
-    question = request.GET.get("question", "")
+    given = request.POST if request.method == "POST" else request.GET
+    question = given.get("question", "")
     question = question if question in QUESTIONS else _question_of(study)
     defaults = _defaults(study, question)
-    is_asked = "effect" in request.GET and request.GET.get("was") == question
-    form = PlannerForm({**defaults, **(request.GET.dict() if is_asked else {})})
+    is_asked = "effect" in given and given.get("was") == question
+    form = PlannerForm({**defaults, **(given.dict() if is_asked else {})})
     form.fields["effect"].help_text = QUESTIONS[question].effect_help
     context = {
         "title": _("Sample size"),
@@ -69,8 +74,22 @@ def show(request: HttpRequest, study: Study) -> HttpResponse:
         "may_set_quota": study.state != Study.State.CLOSED,
     }
     if form.is_valid():
-        context |= _answer(Plan(**form.cleaned_data))
+        plan = Plan(**form.cleaned_data)
+        if request.method == "POST":
+            tasks.ask(study, Report.Kind.POWER, planner.options(plan, RUNS), request.user)
+            query = urlencode({**form.cleaned_data, "was": question})
+            return HttpResponseRedirect(f"{request.path}?{query}")
+        context |= _answer(plan) | {"simulation": _simulation(study, plan), "runs": RUNS}
     return pages.render(request, study, "admin/planner.html", context)
+
+
+def _simulation(study: Study, plan: Plan) -> Report | None:
+    """The last simulation of this very plan, done or on its way."""
+    if not plan.asks.is_binary:
+        return None
+    wanted = planner.options(plan, RUNS)
+    asked = study.reports.filter(kind=Report.Kind.POWER, options=wanted)
+    return asked.order_by("asked_at").last()
 
 
 def _question_of(study: Study) -> str:
