@@ -3,7 +3,7 @@
 const IGNORE_MS = 200; // nobody has seen the stimuli so early
 const DOUBLE_MS = 300; // the second half of a double click on the trial before
 const FIXATION_MS = 500; // before a limited exposure; otherwise the mark shows for one frame
-const CAPTION_PX = 36;
+const CAPTION_REM = 2.25;
 const PADDING_PX = 8;
 
 const $ = (id) => document.getElementById(id);
@@ -110,7 +110,8 @@ function fit() {
   if (!current) return;
   const { frame, ratio, captioned } = current;
   const room = $("room");
-  const caption = captioned ? CAPTION_PX : 0;
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const caption = captioned ? CAPTION_REM * rem : 0;
   const snap = (value) => Math.floor(value * devicePixelRatio) / devicePixelRatio;
   room.style.height = "";
   room.classList.add("measuring");

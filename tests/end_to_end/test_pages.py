@@ -68,8 +68,10 @@ def test_every_page_is_accessible(visit, screenshots, language, size, slug):
 def test_pairs_are_equal_and_fit_the_window(visit, size):
     width, height = size
     desk = visit(width, height, touch=width < 500)
+    no_scrolling = "document.documentElement.scrollHeight <= innerHeight"
     desk.consent("short")
     desk.start_block()
+    assert desk.page.evaluate(no_scrolling)
     for _ in range(4):
         desk.wait_for_trial()
         desk.respond()
@@ -79,7 +81,7 @@ def test_pairs_are_equal_and_fit_the_window(visit, size):
     left, right = desk.box("#left .picture"), desk.box("#right .picture")
     assert (left["width"], left["height"]) == (right["width"], right["height"])
     assert abs(left["width"] / left["height"] - 4 / 3) < 0.01
-    assert desk.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    assert desk.page.evaluate(no_scrolling)
     lowest = desk.box("#confidence .buttons button >> nth=0")
     assert lowest["y"] + lowest["height"] <= height
     assert lowest["height"] >= 44
