@@ -76,6 +76,17 @@ def simulate(options: argparse.Namespace) -> int:
     return 0
 
 
+def convert(options: argparse.Namespace) -> int:
+    """Bring somebody else's data into the form of a trials table."""
+    from analysis import convert as conversion
+    from analysis import simulate as simulation
+
+    trials = conversion.convert(options.mapping, options.source)
+    simulation.write(trials, str(options.out))
+    print(f"{options.out}: {len(trials)} trials")
+    return 0
+
+
 def power(options: argparse.Namespace) -> int:
     """Plan a sample size."""
     from analysis import power as planning
@@ -99,6 +110,7 @@ def parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_report(_command(commands, "report", report))
     _command(commands, "validate", validate).add_argument("path", type=Path, metavar="PATH")
     _add_simulate(_command(commands, "simulate", simulate))
+    _add_convert(_command(commands, "convert", convert))
     _add_power(_command(commands, "power", power), needed="power" in given)
     _add_audit(_command(commands, "audit", audit))
     return whole
@@ -135,6 +147,13 @@ def _add_power(command: argparse.ArgumentParser, *, needed: bool) -> None:
         from analysis import power as planning
 
         planning.add_arguments(command)
+
+
+def _add_convert(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("mapping", type=Path, metavar="MAPPING.toml", help="what becomes what")
+    add("source", type=Path, metavar="IN", help="CSV, XLSX or jsPsych JSON, or a folder of them")
+    add("out", type=Path, metavar="OUT", help=".csv or .parquet")
 
 
 def _add_audit(command: argparse.ArgumentParser) -> None:

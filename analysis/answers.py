@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from joblib import Parallel, delayed
+
 from analysis import (
     appeal,
     calibration,
@@ -102,7 +104,7 @@ def analyse(
         raise DataError([_nothing_left(kept)])
     whole = exclusions.apply(dataset.trials, {}, include_simulated=include_simulated)
     sample = Sample(kept, whole.main, dataset.stimuli, dataset.participants, dataset.generators)
-    findings = [ask(sample, plan) for ask in QUESTIONS]
+    findings = Parallel(n_jobs=plan.jobs)(delayed(ask)(sample, plan) for ask in QUESTIONS)
     findings = [finding for finding in findings if finding.results or finding.tests]
     warnings = dataset.warnings + [text for finding in findings for text in finding.warnings]
     has_simulated = bool(exclusions.simulated(kept.main).any())

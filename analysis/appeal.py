@@ -14,7 +14,7 @@ from analysis.plan import Plan
 from analysis.proportions import boundary, mean_estimate
 from analysis.regressions import Regression, regress
 from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
-from analysis.samples import Finding, Sample, of_task, too_little
+from analysis.samples import Finding, Sample, of_task, too_little, varies
 from analysis.texts import Message
 
 QUESTION = "appeal"
@@ -135,6 +135,8 @@ def design(
 def _unfit(rows: pd.DataFrame) -> Message | None:
     if rows.empty or rows["origin"].nunique() < 2:
         return Message("Only one kind of image was rated, so there is nothing to compare.")
+    if not any(varies(part["rating"]) for _, part in rows.groupby("origin", observed=True)):
+        return Message("Every image of a kind has the same rating, so chance cannot be modelled.")
     return too_little(rows, "rating")
 
 

@@ -13,7 +13,7 @@ from analysis.preference import chosen
 from analysis.proportions import boundary
 from analysis.regressions import regress
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
-from analysis.samples import Finding, Sample, varies
+from analysis.samples import Finding, Sample, too_little, varies
 from analysis.texts import Message
 
 QUESTION = "disclosure"
@@ -32,11 +32,8 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             claim = claim_id("disclosure_effect", contrast, sample.contrasts)
             if any(test.claim == claim for test in finding.tests):
                 claim += f":{task}"
-            if not _has_both(rows, task):
-                reason = Message(
-                    "It needs both labels on images of the same origin: true ones and false ones."
-                )
-                finding.tests.append(Test(claim, contrast, why_not=reason))
+            if (problem := _unfit(rows, task)) is not None:
+                finding.tests.append(Test(claim, contrast, why_not=problem))
                 continue
             part = contrast_part(contrast, sample.contrasts)
             scope = Scope.of(QUESTION, task, subset(part), rows)
@@ -75,10 +72,18 @@ def called_ai(rows: pd.DataFrame, task: str) -> np.ndarray:
     return np.where(true_label == not_real, 0.5, -0.5)
 
 
-def _has_both(rows: pd.DataFrame, task: str) -> bool:
-    """Whether images of one origin carry both labels, and responses and people vary."""
-    outcome = rows["chose_ai"] if task == "prefer_pair" else rows["rating"]
-    return varies(rows["disclosure"]) and varies(outcome) and varies(rows["participant_id"])
+def _unfit(rows: pd.DataFrame, task: str) -> Message | None:
+    """Why a label's effect cannot be modelled, if so."""
+    if not varies(rows["disclosure"]):
+        return Message(
+            "It needs both labels on images of the same origin: true ones and false ones."
+        )
+    if task == "prefer_pair":
+        return too_little(rows, "chose_ai")
+    alike = rows.groupby(["origin", "disclosure"], observed=True)
+    if not any(varies(part["rating"]) for _, part in alike):
+        return Message("Every image of a kind has the same rating, so chance cannot be modelled.")
+    return too_little(rows, "rating")
 
 
 def _effect(scope: Scope, rows: pd.DataFrame, plan: Plan, contrast: str, claim: str) -> Finding:

@@ -101,7 +101,8 @@ class DoseCurve:
         if exists.mean() < level:  # the interval would reach beyond the levels shown
             return find(self.levels, self.fitted), np.nan, np.nan
         low, high = np.quantile(places[exists], [tail, 1 - tail])
-        return find(self.levels, self.fitted), float(low), float(high)
+        place = find(self.levels, self.fitted)
+        return place, min(float(low), place), max(float(high), place)
 
 
 def _with_levels(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:

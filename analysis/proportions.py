@@ -21,6 +21,7 @@ from analysis.texts import Message, marked
 
 Dots = tuple[Message, list[float]]
 NO_EFFECT = 0.5
+NO_SPREAD = 1e-9  # a standard error below is rounding
 CLUSTERED = {
     1: "cluster_robust",
     2: "cluster_robust_two_way",
@@ -152,7 +153,7 @@ def clustered(
     if len(factors) == 2:
         parts = [columns[1] < 0, columns[1] > 0] if measure.by else [columns[0] > 0]
         results.append(_bootstrap(y, parts, factors, scope, measure.term, plan))
-    if estimate.se > 0:
+    if estimate.se > NO_SPREAD:
         bayes = bayes_factor_01(estimate, plan.prior_scale, NO_EFFECT)
         results.append(scope.result("bayes_factor_01", method, bayes.bf01))
         effect = estimate.se**2 * len(y) / max(y.mean() * (1 - y.mean()), 1e-12)

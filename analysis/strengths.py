@@ -24,6 +24,8 @@ def strengths(
     of its strength and are left out.
     """
     rows = of_task(trials, ["prefer_pair"])
+    if rows.empty:
+        return [], []
     if "question" in rows:
         rows = rows[rows["question"].isna() | (rows["question"] == "liking")]
     left, right = competitors(rows, "left"), competitors(rows, "right")

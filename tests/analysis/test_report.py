@@ -200,3 +200,31 @@ def test_the_interval_picture_has_no_effect_in_its_middle(found):
         if places:
             assert places["null"] == 50
             assert 0 <= places["low"] <= places["estimate"] <= places["high"] <= 100
+
+
+MINIMAL = {
+    "detect_pair": ("left_origin,right_origin", "left,real,ai", "right,real,ai"),
+    "prefer_pair": ("left_origin,right_origin", "left,real,ai", "right,real,ai"),
+    "detect_single": ("origin", "real,real", "ai,real"),
+    "rate_single": ("origin", "3,real", "5,ai", "4,real", "6,ai", "5,ai"),
+}
+
+
+@pytest.mark.parametrize("task", list(MINIMAL))
+def test_a_table_of_the_required_columns_alone_gives_a_report(tmp_path, task):
+    """Nothing but who, what and the response: enough for a report, never for a verdict."""
+    columns, *cells = MINIMAL[task]
+    rows = [
+        f"p{person},{task},{cells[(person + k) % 3 % 2 if len(cells) == 2 else (person + k) % 5]}"
+        for person in range(6)
+        for k in range(8)
+    ]
+    if task == "detect_single":
+        rows += [f"p{person},{task},{'ai' if person % 3 else 'real'},ai" for person in range(6)]
+    (tmp_path / "t.csv").write_text(f"participant_id,task,response,{columns}\n" + "\n".join(rows))
+
+    found = answers.analyse(data.load(tmp_path / "t.csv"), Plan(resamples=100))
+    report.write(found, tmp_path / "out", "en", SETTINGS)
+
+    assert found.results != []
+    assert {c.verdict for c in found.claims} == {"undecided", "not_tested"}
