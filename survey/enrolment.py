@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from survey import design, recruitment, studies
 from survey.models import Allocation, Participant, Stimulus, Study, Trial
 from survey.panels import Arrival
+from survey.prepared import insert
 
 _simulation = Signer(salt="survey.simulation")
 
@@ -225,7 +226,7 @@ def plan_of(trial: Trial) -> design.PlannedTrial:
 
 def _write_plan(participant: Participant, planned: list[design.PlannedTrial]) -> None:
     ids = dict(Stimulus.objects.filter(study=participant.study).values_list("code", "pk"))
-    Trial.objects.bulk_create(
+    trials = [
         Trial(
             participant=participant,
             index=trial.index,
@@ -243,4 +244,5 @@ def _write_plan(participant: Participant, planned: list[design.PlannedTrial]) ->
             disclosure=trial.disclosure,
         )
         for trial in planned
-    )
+    ]
+    insert(*trials)

@@ -70,14 +70,17 @@ class Composed:
         return instance
 
 
-def insert(instance: models.Model) -> None:
-    """Insert a row with the values of all its fields, and nothing else."""
-    fields = instance._meta.concrete_fields
-    names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+def insert(*instances: models.Model) -> None:
+    """Insert rows of one table with the values of all their fields, and nothing else."""
+    model = instances[0]._meta
+    fields = [field for field in model.concrete_fields if not isinstance(field, models.AutoField)]
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(field.column) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
-    table = connection.ops.quote_name(instance._meta.db_table)
-    values = [
-        field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields
+    rows = [
+        [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
+        for instance in instances
     ]
+    sql = f"INSERT INTO {quote(model.db_table)} ({names}) VALUES ({marks})"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)  # noqa: S608
+        cursor.executemany(sql, rows)
