@@ -81,7 +81,8 @@ def check_database() -> None:
         ) from error
     if pending:
         raise ServerError(
-            f"The database is not up to date ({', '.join(pending)}). Make a backup with "
+            f"The database is not up to date ({len(pending)} migrations, up to {pending[-1]}). "
+            "Make a backup with "
             "`manage.py backup --out FILE`, then run `manage.py migrate`, then start again."
         )
 
