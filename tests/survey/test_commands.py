@@ -177,6 +177,7 @@ def test_simulate_says_when_the_server_is_not_there(study):
 @pytest.mark.django_db(transaction=True)
 def test_demo_sets_up_everything_and_keeps_it_the_second_time(settings, tmp_path):
     settings.VAR_DIR = tmp_path
+    studies.save_design(demo.demo_design())  # as an interrupted first run leaves it
 
     first = run("demo", no_serve=True)
     before = set(Participant.objects.values_list("code", flat=True))

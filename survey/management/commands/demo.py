@@ -41,7 +41,7 @@ class Command(BaseCommand):
         self._say("Database")
         call_command("migrate", verbosity=0, interactive=False)
         password = make_admin()
-        study = Study.objects.filter(slug=demo.SLUG).first() or self._make_study()
+        study = self._study()
         self._simulate(study)
         report = self._report(study)
         self._links(study, port, password, report)
@@ -49,11 +49,16 @@ class Command(BaseCommand):
             self.stdout.write("\nThe server is running. Stop it with Ctrl+C.")
             server.serve(HOST, port)
 
-    def _make_study(self) -> Study:
+    def _study(self) -> Study:
+        """The demo study, live; what an interrupted run left undone is done now."""
+        study = Study.objects.filter(slug=demo.SLUG).first()
+        if study is not None and study.state != Study.State.DRAFT:
+            return study
         self._say("Demo study")
         study = studies.save_design(demo.demo_design())
-        with tqdm(desc="Images", unit="") as bar:
-            studies.import_stimuli(study, demo.STIMULI, progress=advance(bar))
+        if not study.stimuli.exists():
+            with tqdm(desc="Images", unit="") as bar:
+                studies.import_stimuli(study, demo.STIMULI, progress=advance(bar))
         self._say("Leak audit")
         audits.run(study)
         studies.go_live(study)
