@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy
 
 from survey import completion, trail
-from survey.admin.scoped import OWN, Scoped
+from survey.admin.scoped import OWN, NamedValues, Scoped
 from survey.models import PanelIdentity, Participant, Response, Study, Trial
 from survey.roles import Right
 
@@ -28,7 +28,12 @@ class ParticipantAdmin(Scoped):
         "completed_at",
         "is_simulated",
     )
-    list_filter = (("study", OWN), "is_simulated", "condition", "language")
+    list_filter = (
+        ("study", OWN),
+        "is_simulated",
+        ("condition", NamedValues),
+        ("language", NamedValues),
+    )
     list_select_related = ("study",)
     search_fields = ("code",)
     fields = (

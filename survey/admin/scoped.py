@@ -89,3 +89,11 @@ def is_frozen(study: Model | None) -> bool:
 
 #: For `list_filter`: only the studies, generators ... that occur in the rows one may see.
 OWN = admin.RelatedOnlyFieldListFilter
+
+
+class NamedValues(admin.AllValuesFieldListFilter):
+    """A filter by the values that occur, which gives the empty one a name too."""
+
+    def choices(self, changelist: Any) -> Any:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "–"}

@@ -11,7 +11,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from survey import roles, trail
-from survey.admin.scoped import OWN, Scoped, found
+from survey.admin.scoped import OWN, NamedValues, Scoped, found
 from survey.delivery import image_url
 from survey.models import Generator, Pair, Stimulus
 from survey.roles import Right
@@ -73,7 +73,13 @@ class PairAdmin(Truth):
 @admin.register(Stimulus)
 class StimulusAdmin(Truth):
     list_display = ("code", "picture", "study", "pair", "origin", "generator", "category")
-    list_filter = (("study", OWN), "origin", ("generator", OWN), "category", "is_catch")
+    list_filter = (
+        ("study", OWN),
+        "origin",
+        ("generator", OWN),
+        ("category", NamedValues),
+        "is_catch",
+    )
     list_select_related = ("study", "pair", "generator")
     search_fields = ("code", "credit", "source")
     exclude = ("key", "original", "perceptual_hash")
