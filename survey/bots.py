@@ -133,6 +133,8 @@ class Bot:
                 fields[question.key] = self.rng.choice(question.choices).value
             elif question.kind == "number":
                 fields[question.key] = str(self.rng.randint(18, 80))
+            elif question.required:
+                fields[question.key] = "simulated"
         self._post_form(path, self.transport.get(path), fields)
 
     def _answer(self, trial: dict[str, Any], block: dict[str, Any]) -> dict[str, Any]:
