@@ -30,7 +30,8 @@ def report(options: argparse.Namespace) -> int:
 
     preset = preregistration.read(options.preset) if options.preset else None
     chosen = plan.chosen(vars(options), asdict(preset) if preset else {}, options.sesoi)
-    rules = exclusions.read_rules(options.rules) if options.rules else preset and preset.rules
+    rules = preset.rules if preset else None
+    rules = exclusions.read_rules(options.rules) if options.rules else rules
     dataset = data.load(options.path)
     found = answers.analyse(
         dataset, chosen, rules, preset, include_simulated=options.include_simulated

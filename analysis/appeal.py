@@ -135,9 +135,11 @@ def design(
 def _unfit(rows: pd.DataFrame) -> Message | None:
     if rows.empty or rows["origin"].nunique() < 2:
         return Message("Only one kind of image was rated, so there is nothing to compare.")
+    if (problem := too_little(rows, "rating")) is not None:
+        return problem
     if not any(varies(part["rating"]) for _, part in rows.groupby("origin", observed=True)):
         return Message("Every image of a kind has the same rating, so chance cannot be modelled.")
-    return too_little(rows, "rating")
+    return None
 
 
 def _robust(fit: Regression) -> Estimate:

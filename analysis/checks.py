@@ -45,7 +45,9 @@ class DataError(Exception):
 
 def numbers(values: np.ndarray) -> np.ndarray:
     """Text as numbers, NaN where it is none."""
-    return pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy(float)
+    as_numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce")
+    found: np.ndarray = np.asarray(as_numbers, dtype=float)
+    return found
 
 
 # Faults: found in columns of text, each distinct value looked at once
@@ -138,7 +140,7 @@ def _bad_numbers(column: schema.Column, values: np.ndarray) -> np.ndarray:
     bad |= number > high
     if column.type == "integer":
         bad |= np.isfinite(number) & (number != np.round(number))
-    return bad & (values != "")
+    return np.asarray(bad & (values != ""), dtype=bool)
 
 
 def _range_text(column: schema.Column) -> str:

@@ -47,7 +47,7 @@ def judge(tests: Sequence[Test], plan: Plan) -> list[Claim]:
     none; Benjamini and Hochberg's within the exploratory rest. Tests of no effect and tests of
     equivalence are adjusted apart.
     """
-    verdicts = {}
+    verdicts: dict[str, Claim] = {}
     for confirmatory in (True, False):
         family = [
             test

@@ -185,8 +185,9 @@ def _kept(table: pd.DataFrame, where: Spec, file: str) -> pd.DataFrame:
 def _columns(
     table: pd.DataFrame, columns: Mapping[str, Spec], file: str, source: str
 ) -> pd.DataFrame:
+    there = ", ".join(map(str, table))
     absent = [
-        Fault(file, None, name, f"no column {spec['from']} in the source", ", ".join(table))
+        Fault(file, None, name, f"no column {spec['from']} in the source", there)
         for name, spec in columns.items()
         if "from" in spec and spec["from"] not in table
     ]
@@ -207,7 +208,7 @@ def _cells(table: pd.DataFrame, spec: Spec) -> tuple[pd.Series, list[tuple[str, 
     """The cells of one column, and each text that the mapping does not know with what it does."""
     if "value" in spec:
         return pd.Series(_text(spec["value"]), index=table.index), []
-    cells = table[spec["from"]]
+    cells: pd.Series = table[str(spec["from"])]
     new, faults = {}, []
     for old in cells.unique():
         try:
@@ -232,7 +233,8 @@ def _cell(text: str, spec: Spec) -> str:
             return _or_fault(default, ", ".join(spec["map"]))
         text = _text(spec["map"][text])
     if "scale" in spec and text != "":
-        return _rescaled(text, *spec["scale"], default)
+        low, high = spec["scale"]
+        return _rescaled(text, low, high, default)
     return text
 
 

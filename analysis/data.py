@@ -11,13 +11,16 @@ import io
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from analysis import checks, schema
 from analysis.checks import DataError, Fault
@@ -113,7 +116,7 @@ def _members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     except zipfile.BadZipFile:
         raise DataError([Fault(str(path), None, "", "a damaged file", "a ZIP archive")]) from None
     for name in sorted(archive.namelist()):
-        yield name, lambda name=name: archive.read(name)
+        yield name, partial(archive.read, name)
 
 
 def _read_table(name: str, content: bytes) -> pa.Table:
@@ -172,7 +175,7 @@ def _read_parquet(name: str, content: bytes) -> pa.Table:
 
 def _side_table(name: str, content: bytes) -> pd.DataFrame:
     """A table that came with the trials, as text with NaN where a cell is empty."""
-    frame = _read_csv(name, content).to_pandas()
+    frame: pd.DataFrame = _read_csv(name, content).to_pandas()
     return frame.mask(frame == "")
 
 
@@ -188,7 +191,7 @@ def _typed(table: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _typed_column(column: pa.Array, type_: str) -> pd.Series | pd.Categorical | np.ndarray:
+def _typed_column(column: pa.Array, type_: str) -> Any:
     encoded = column.fill_null("").dictionary_encode()
     codes = np.asarray(encoded.indices)
     values = np.array(encoded.dictionary.to_pylist(), dtype=object)
@@ -196,15 +199,16 @@ def _typed_column(column: pa.Array, type_: str) -> pd.Series | pd.Categorical | 
         return checks.numbers(values)[codes]
     if type_ == "boolean":
         return (values == "true")[codes]
-    return categorical(codes, values)
+    return categorical(codes, [str(value) for value in values])
 
 
-def categorical(codes: np.ndarray, values: np.ndarray) -> pd.Categorical:
+def categorical(codes: NDArray[np.int32], values: list[str]) -> Any:
     """Text as categories in sorted order; the empty text is missing."""
-    order = [k for k in sorted(range(len(values)), key=lambda k: str(values[k])) if values[k] != ""]
+    order = sorted((k for k, value in enumerate(values) if value), key=lambda k: values[k])
     new_code = np.full(max(len(values), 1), -1)
     new_code[order] = np.arange(len(order))
-    return pd.Categorical.from_codes(new_code[codes], categories=[values[k] for k in order])
+    kind = pd.CategoricalDtype([values[k] for k in order])
+    return pd.Categorical.from_codes(new_code[codes], dtype=kind)
 
 
 def add_derived(trials: pd.DataFrame) -> None:
@@ -218,7 +222,7 @@ def add_derived(trials: pd.DataFrame) -> None:
     codes, first = _combinations(keys)
     distinct = keys.iloc[first].astype(object)
     rows = distinct.where(distinct.notna(), None).to_dict("records")
-    derived = [schema.derive(row) for row in rows]
+    derived = [schema.derive({str(name): value for name, value in row.items()}) for row in rows]
     for column in schema.DERIVED:
         values = np.array([row[column.name] for row in derived], dtype=object)
         if column.type == "boolean":

@@ -178,8 +178,8 @@ def _drawn(curve: DoseCurve, task: str, plan: Plan) -> Curve:
     tail = (1 - plan.level) / 2
     low, high = np.quantile(curve.draws, [tail, 1 - tail], axis=0)
     label = Message("preferred") if task == "prefer_pair" else Message("noticed")
-    values = (curve.levels, curve.fitted, low, high)
-    return Curve(label, *(array.tolist() for array in values), points=False)
+    x, y = curve.levels.tolist(), curve.fitted.tolist()
+    return Curve(label, x, y, low.tolist(), high.tolist(), points=False)
 
 
 def _picture(curves: list[Curve], marks: list[tuple[float, Message]]) -> Curves:

@@ -202,7 +202,7 @@ def from_list(file: str, listed: Any, faults: list[Fault]) -> Parameters:
         wrong = _faults(Path(file), str(name), table)
         faults += wrong
         if not wrong:
-            chosen[str(name)] = {**RULES[str(name)].defaults, **table}
+            chosen[str(name)] = {**RULES[str(name)].defaults, **dict(table or {})}
     return chosen
 
 

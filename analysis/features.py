@@ -89,7 +89,7 @@ def _effects(
 ) -> tuple[Finding, list[Line]]:
     spread = differences.groupby(rows["item"].astype(object)).first().std()
     scaled = differences / spread
-    columns = {"intercept": np.ones(len(rows)), **{n: scaled[n].to_numpy() for n in scaled}}
+    columns = {"intercept": np.ones(len(rows)), **{str(n): scaled[n].to_numpy() for n in scaled}}
     factors, names = crossed(rows), list(differences.columns)
     fit = regress(rows["chose_ai"], columns, factors, binary=True)
     scope = Scope.of(QUESTION, TASK, subset(part), rows)

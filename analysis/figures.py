@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import singledispatch
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib_fontja
@@ -41,7 +42,7 @@ def save(picture: Picture | Kept, name: str, folder: Path, language: str) -> Non
 @contextmanager
 def _style(language: str) -> Iterator[None]:
     fonts = _fonts(language)
-    settings = {
+    settings: dict[Any, Any] = {
         "font.family": fonts,
         "font.size": 9.5,
         "text.color": INK,
@@ -127,7 +128,8 @@ def _(picture: Forest, say: Say) -> Figure:
                 solid_capstyle="round",
                 zorder=2,
             )
-        axes.plot([result.estimate], [height], "o", color=colour, markersize=6, zorder=3)
+        if result.estimate is not None:
+            axes.plot(result.estimate, height, "o", color=colour, markersize=6, zorder=3)
     axes.set_yticks(
         -np.arange(len(picture.lines)), [_wrap(say(line.label), 26) for line in picture.lines]
     )

@@ -36,7 +36,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
     Needs `contrast_generator` with at least two names. What goes together with openness, release
     date and price has the generator as its unit and needs the generators table of a data set.
     """
-    finding, places = Finding(QUESTION), {}
+    finding, places = Finding(QUESTION), dict[str, Place]()
     for contrast in sample.contrasts:
         for task, (outcome, term) in TASKS.items():
             rows = (

@@ -120,7 +120,7 @@ def chosen(options: Mapping[str, Any], preset: Mapping[str, Any], sesoi: Iterabl
     DataError
         For a value that is out of range.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for name, default in (("alpha", 0.05), ("seed", 1), ("resamples", 2000), ("jobs", 1)):
         said = [source.get(name) for source in (options, preset)]
         values[name] = next((value for value in said if value is not None), default)

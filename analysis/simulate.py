@@ -5,6 +5,7 @@ over participants and items, not the inverse logit of an intercept.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -159,11 +160,13 @@ def _pair_responses(
     rng: np.random.Generator,
 ) -> None:
     ai_left = rng.random(len(block)) < 0.5
-    for column, real, ai in (
+    pair = shown["pair_id"].astype(object)
+    sides: tuple[tuple[str, Any, Any], ...] = (
         ("origin", "real", shown["ai_origin"]),
         ("generator", None, shown["ai_generator"]),
-        ("stimulus_id", shown["pair_id"] + "-real", shown["pair_id"] + "-ai"),
-    ):
+        ("stimulus_id", pair + "-real", pair + "-ai"),
+    )
+    for column, real, ai in sides:
         block[f"left_{column}"] = np.where(ai_left, ai, real)
         block[f"right_{column}"] = np.where(ai_left, real, ai)
     detect = block["task"].iloc[0] == "detect_pair"
@@ -185,7 +188,7 @@ def _single_responses(
 ) -> None:
     is_ai = rng.random(len(block)) < 0.5
     block["origin"] = np.where(is_ai, shown["ai_origin"], "real")
-    block["generator"] = np.where(is_ai, shown["ai_generator"], None)
+    block["generator"] = shown["ai_generator"].where(is_ai, None)
     block["stimulus_id"] = shown["pair_id"] + np.where(is_ai, "-ai", "-real")
     if block["task"].iloc[0] == "detect_single":
         start = intercept(truth.accuracy, float(np.hypot(truth.sd_participant, truth.sd_item)))

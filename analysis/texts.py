@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import polib
+import polib  # type: ignore[import-untyped]
 
 LANGUAGES = ("en", "ja")
 CATALOGUES = Path(__file__).parent / "locale"

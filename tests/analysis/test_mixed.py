@@ -407,6 +407,24 @@ def test_contrast_of_fixed_effects_uses_their_covariance():
     assert contrast.se**2 == pytest.approx(fit.cov[0, 0] + fit.cov[0, 1] + fit.cov[1, 1] / 4)
 
 
+def test_fit_glmm_leaves_saddles_near_zero():
+    saddles = 0
+    for seed in range(60):
+        y, _, groups = simulate(seed, participants=36, items=19, trials=6, sd=(0.3, 2.5))
+        X = np.ones((len(y), 1))
+
+        fit = fit_glmm(y, X, groups)
+
+        function = laplace(y, X, groups)
+        names = [factor.name for factor in function.layout.factors]
+        for small in np.flatnonzero([fit.sd[name] == 0 for name in names]):
+            off = np.array([*fit.coef, *(fit.sd[name] for name in names)])
+            off[1 + small] = 0.1
+            assert function(off)[0] < fit.log_likelihood
+            saddles += 1
+    assert saddles > 5
+
+
 def test_fit_glmm_says_when_responses_are_separated():
     participant, item = np.divmod(np.arange(200), 10)
     x = np.where(participant % 2, 0.5, -0.5)

@@ -42,7 +42,7 @@ def test_a_seed_gives_the_same_table_again():
 
 def test_the_truth_is_found_again_in_a_large_table(tmp_path):
     truth = Truth(
-        participants=600, pairs=400, trials=100, tasks=schema.TASKS, accuracy=0.65, ai_share=0.45
+        participants=150, pairs=250, trials=100, tasks=schema.TASKS, accuracy=0.65, ai_share=0.45
     )
     write(simulate(truth), str(tmp_path / "t.parquet"))
     trials = data.load(tmp_path / "t.parquet").trials
@@ -50,10 +50,10 @@ def test_the_truth_is_found_again_in_a_large_table(tmp_path):
     correct = trials.groupby("task", observed=True)["correct"].mean()
     rating = trials.groupby("origin", observed=True)["rating"].mean()
 
-    assert correct["detect_pair"] == pytest.approx(0.65, abs=0.02)
-    assert correct["detect_single"] == pytest.approx(0.65, abs=0.02)
-    assert trials["chose_ai"].mean() == pytest.approx(0.45, abs=0.02)
-    assert rating["ai"] - rating["real"] == pytest.approx(0.3, abs=0.05)
+    assert correct["detect_pair"] == pytest.approx(0.65, abs=0.03)
+    assert correct["detect_single"] == pytest.approx(0.65, abs=0.03)
+    assert trials["chose_ai"].mean() == pytest.approx(0.45, abs=0.03)
+    assert rating["ai"] - rating["real"] == pytest.approx(0.3, abs=0.1)
 
 
 def test_exposure_and_labels_move_the_choices(tmp_path):
