@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from analysis import schema
 from analysis.texts import Message
@@ -43,10 +44,10 @@ class DataError(Exception):
         self.faults = faults
 
 
-def numbers(values: np.ndarray) -> np.ndarray:
+def numbers(values: np.ndarray) -> NDArray[np.float64]:
     """Text as numbers, NaN where it is none."""
     as_numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce")
-    found: np.ndarray = np.asarray(as_numbers, dtype=float)
+    found: NDArray[np.float64] = as_numbers.to_numpy(dtype=np.float64)
     return found
 
 
@@ -69,7 +70,7 @@ class _Cells:
 
     def equals(self, *texts: str) -> np.ndarray:
         """For each row whether it holds one of the texts."""
-        return np.isin(self.values.astype(str), texts)[self.codes]
+        return np.asarray(np.isin(self.values.astype(str), texts)[self.codes], dtype=bool)
 
 
 def faults(parts: Parts) -> list[Fault]:
