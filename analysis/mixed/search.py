@@ -44,7 +44,8 @@ def search(
     """Maximise; then see whether small standard deviations are exactly zero.
 
     The likelihood is even in each column of Λ, so its derivative at zero vanishes and a maximum
-    at zero can only be told by comparison: with the column at zero the fit is no worse.
+    at zero can only be told by comparison: a step away from it does not pay, and with the
+    column at zero the fit is no worse.
     """
     free = np.ones(len(start), dtype=bool)
     found = _maximise_free(function, rough, start, free)
@@ -52,6 +53,9 @@ def search(
     for position, entry in enumerate(layout.entries):
         if entry.on_diagonal and abs(found.parameters[offset + position]) < SUSPECT:
             zeros = [offset + i for i, e in enumerate(layout.entries) if _same_column(e, entry)]
+            found = _lifted(function, rough, found, offset + position)
+            if len(zeros) == 2 and found.free[zeros[1]]:
+                found = _tied(function, rough, found, [zeros[1], zeros[1] + 1])
             found = _without(function, rough, found, zeros)
     maximum = polish(restricted(function, found.free), found.maximum)
     return Found(filled(maximum.x, found.free), found.free, maximum)
@@ -71,6 +75,34 @@ def _maximise_free(
 
     maximum = maximise(restricted(function, free), start[free], rough_free)
     return Found(filled(maximum.x, free), free, maximum)
+
+
+def _lifted(
+    function: ValueAndGradient, rough: RoughInformation, found: Found, position: int
+) -> Found:
+    """The fit from a larger standard deviation, where the small one is a saddle and no maximum."""
+    start = found.parameters.copy()
+    start[position] = abs(start[position]) + SUSPECT
+    if function(start)[0] <= found.maximum.value + NO_WORSE:
+        return found
+    other = _maximise_free(function, rough, start, found.free)
+    return other if other.maximum.value > found.maximum.value else found
+
+
+def _tied(
+    function: ValueAndGradient, rough: RoughInformation, found: Found, slope: list[int]
+) -> Found:
+    """The fit with intercept and slope perfectly correlated, if that loses nothing.
+
+    With hardly any variance of the intercept the likelihood is nearly flat in the correlation,
+    and the way to its bound is long.
+    """
+    cross, own = slope
+    start, free = found.parameters.copy(), found.free.copy()
+    start[cross] = np.copysign(np.hypot(start[cross], start[own]), start[cross])
+    free[own] = False
+    tied = _maximise_free(function, rough, start, free)
+    return tied if tied.maximum.value >= found.maximum.value - NO_WORSE else found
 
 
 def _without(

@@ -409,7 +409,7 @@ def test_contrast_of_fixed_effects_uses_their_covariance():
 
 def test_fit_glmm_leaves_saddles_near_zero():
     saddles = 0
-    for seed in range(60):
+    for seed in range(25):
         y, _, groups = simulate(seed, participants=36, items=19, trials=6, sd=(0.3, 2.5))
         X = np.ones((len(y), 1))
 
@@ -422,7 +422,7 @@ def test_fit_glmm_leaves_saddles_near_zero():
             off[1 + small] = 0.1
             assert function(off)[0] < fit.log_likelihood
             saddles += 1
-    assert saddles > 5
+    assert saddles > 3
 
 
 def test_fit_glmm_says_when_responses_are_separated():

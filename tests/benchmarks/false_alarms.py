@@ -76,7 +76,10 @@ def intercept_of(probability: float) -> float:
 
 
 def estimates(
-    correct: np.ndarray, groups: dict[str, np.ndarray], rng: np.random.Generator
+    correct: np.ndarray,
+    groups: dict[str, np.ndarray],
+    rng: np.random.Generator,
+    resamples: int,
 ) -> Iterator[tuple[str, HasInterval]]:
     """Each method's estimate of the accuracy; `log_odds` keeps the model's own scale."""
     fit = fit_glmm(correct, np.ones((len(correct), 1)), groups, names=["intercept"])
@@ -87,7 +90,12 @@ def estimates(
     yield (
         "bootstrap_two_way",
         bootstrap_two_way(
-            columns, groups["participant"], groups["item"], lambda s: s[:, 0] / s[:, 1], rng, 1000
+            columns,
+            groups["participant"],
+            groups["item"],
+            lambda s: s[:, 0] / s[:, 1],
+            rng,
+            resamples,
         ),
     )
     means = np.bincount(groups["participant"], correct) / np.bincount(groups["participant"])
@@ -99,29 +107,33 @@ def estimates(
     yield "naive", Estimate(share, np.sqrt(share * (1 - share) / len(correct)))
 
 
-def outcomes(design: Design, seed: int) -> dict[tuple[str, str], bool]:
+def outcomes(design: Design, seed: int, resamples: int) -> dict[tuple[str, str], bool]:
     """One run of the three simulations: which tests erred, which intervals covered."""
     rng = np.random.default_rng([seed, design.participants])
     result = {}
-    for name, estimate in estimates(*simulate(design, 0.0, rng), rng):
+    for name, estimate in estimates(*simulate(design, 0.0, rng), rng, resamples):
         low, high = estimate.interval(0.95)
         null = 0.0 if name == "log_odds" else 0.5
         result["false alarms", name] = not low < null < high
-    for name, estimate in estimates(*simulate(design, intercept_of(0.5 + SMALLEST), rng), rng):
+    for name, estimate in estimates(
+        *simulate(design, intercept_of(0.5 + SMALLEST), rng), rng, resamples
+    ):
         if name != "log_odds":
             low, high = estimate.interval(0.90)
             result["false equivalence", name] = low > 0.5 - SMALLEST and high < 0.5 + SMALLEST
     true_intercept = intercept_of(COVERED)
-    for name, estimate in estimates(*simulate(design, true_intercept, rng), rng):
+    for name, estimate in estimates(*simulate(design, true_intercept, rng), rng, resamples):
         low, high = estimate.interval(0.95)
         truth = true_intercept if name == "log_odds" else COVERED
         result["coverage", name] = low < truth < high
     return result
 
 
-def run(design: Design, runs: int, jobs: int) -> dict[tuple[str, str], float]:
+def run(
+    design: Design, runs: int, jobs: int, resamples: int = 1000
+) -> dict[tuple[str, str], float]:
     """The share of runs with each outcome."""
-    results = Parallel(jobs)(delayed(outcomes)(design, seed) for seed in range(runs))
+    results = Parallel(jobs)(delayed(outcomes)(design, seed, resamples) for seed in range(runs))
     return {key: float(np.mean([result[key] for result in results])) for key in results[0]}
 
 

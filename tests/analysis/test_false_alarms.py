@@ -1,0 +1,33 @@
+"""The short form of tests/benchmarks/false_alarms.py: with 200 runs an error rate is off by up to
+4.6 points (three standard errors), so only large faults show here."""
+
+import pytest
+
+from tests.benchmarks.false_alarms import Design, run
+
+RUNS = 200
+HEADLINES = ["glmm", "log_odds", "cluster_robust_two_way"]
+
+
+@pytest.fixture(scope="module")
+def shares():
+    return run(Design(30, 20, 30), RUNS, jobs=1, resamples=50)
+
+
+@pytest.mark.parametrize("method", HEADLINES)
+def test_headline_tests_keep_their_false_alarms(shares, method):
+    assert 0.01 <= shares["false alarms", method] <= 0.10
+
+
+@pytest.mark.parametrize("method", ["glmm", "cluster_robust_two_way"])
+def test_headline_tests_keep_their_false_equivalence(shares, method):
+    assert shares["false equivalence", method] <= 0.10
+
+
+@pytest.mark.parametrize("method", HEADLINES)
+def test_headline_intervals_cover(shares, method):
+    assert 0.90 <= shares["coverage", method] <= 0.99
+
+
+def test_the_naive_test_cries_wolf(shares):
+    assert shares["false alarms", "naive"] > 0.15
