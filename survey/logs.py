@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 #: What must never reach a log, and what stands in its place.
 SECRETS = (
     (re.compile(r"/p/[^/\s\"'?]+"), "/p/[private]"),  # the private link is a credential
-    (re.compile(r"(?<=[^\s/])\?[^\s\"']+=[^\s\"']*"), "?[query]"),  # panel ids arrive in a query
-    (re.compile(r"(?m)^DETAIL:.*$"), "DETAIL: [row]"),  # PostgreSQL quotes the row it refuses
+    (re.compile(r"\?[^\s\"'=]+=[^\s\"']*"), "?[query]"),  # panel ids arrive in a query
+    (re.compile(r"DETAIL:.*"), "DETAIL: [row]"),  # PostgreSQL quotes the row it refuses
     (re.compile(r"(?<=://)[^/\s@]+@"), "[login]@"),  # DATABASE_URL
     (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b(?!:\d)"), "[address]"),
 )
