@@ -44,26 +44,18 @@ def start(
         known = recruitment.participant_of(study, arrival)
     if known is not None:
         return known
+    study.refresh_from_db(fields=["state", "quota", "opens_at", "closes_at"])
     if not is_simulated:
         _release_places(study, allocation)
     check_open(study, is_simulated=is_simulated)
 
-    plan_for = studies.frozen_now(study)
-    rng = random.Random(seed := secrets.token_hex(16))  # noqa: S311 (a plan, not a secret)
+    seed = secrets.token_hex(16)
+    frozen = studies.frozen_now(study)
     number = allocation.started_simulated if is_simulated else allocation.started
-    counts = {} if is_simulated else allocation.conditions
-    condition = design.choose_condition(plan_for.study, counts, rng)
-    planned = design.plan_trials(
-        plan_for.study,
-        plan_for.stimuli,
-        number=_number_within(study, condition, is_simulated) if condition else number,
-        condition=condition,
-        exposures={} if is_simulated else _unpack(allocation.exposures),
-        rng=rng,
-    )
+    condition, planned = _plan(frozen, allocation, number, seed, is_simulated)
     participant = Participant.objects.create(
         study=study,
-        version=plan_for.version,
+        version=frozen.version,
         start_key=start_key,
         number=number,
         planned=len(planned),
@@ -79,13 +71,40 @@ def start(
     if arrival is not None:
         recruitment.remember(participant, arrival)
     _write_plan(participant, planned)
-    if is_simulated:
+    _count(allocation, participant, planned)
+    return participant
+
+
+def _plan(
+    frozen: studies.Frozen, allocation: Allocation, number: int, seed: str, is_simulated: bool
+) -> tuple[str, list[design.PlannedTrial]]:
+    """Condition and trials of the next participant; what was shown least so far comes first."""
+    rng = random.Random(seed)  # noqa: S311 (a plan, not a secret)
+    counts = {} if is_simulated else allocation.conditions
+    condition = design.choose_condition(frozen.study, counts, rng)
+    if condition:
+        number = _number_within(allocation.study, condition, is_simulated)
+    planned = design.plan_trials(
+        frozen.study,
+        frozen.stimuli,
+        number=number,
+        condition=condition,
+        exposures={} if is_simulated else _unpack(allocation.exposures),
+        rng=rng,
+    )
+    return condition, planned
+
+
+def _count(
+    allocation: Allocation, participant: Participant, planned: list[design.PlannedTrial]
+) -> None:
+    """Count a participant who has just started; simulated ones only for their running number."""
+    if participant.is_simulated:
         allocation.started_simulated += 1
     else:
         allocation.started += 1
         _book(allocation, participant, _units_of_plan(planned), sign=1)
     allocation.save()
-    return participant
 
 
 def _number_within(study: Study, condition: str, is_simulated: bool) -> int:
