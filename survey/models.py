@@ -76,6 +76,16 @@ class Study(models.Model):
     exclusion_rules = models.JSONField(_("exclusion rules"), default=list, blank=True)
     analysis_plan = models.JSONField(_("analysis plan"), default=dict, blank=True)
 
+    mode = models.CharField(
+        _("mode"),
+        max_length=10,
+        choices=[
+            ("study", _("Study")),
+            ("learning", _("Learning, with the truth after each trial")),
+        ],
+        default="study",
+    )
+
     # Not part of the design: how many, until when, and from where they come.
     quota = models.PositiveIntegerField(_("quota"), null=True, blank=True)
     slot_minutes = models.PositiveIntegerField(
@@ -345,6 +355,7 @@ class Participant(models.Model):
     holds_place = models.BooleanField(_("holds a place"), default=True)
     over_quota = models.BooleanField(_("over quota"), default=False)
     background = models.JSONField(_("background"), null=True, blank=True)
+    flags = models.JSONField(_("flags"), default=list, blank=True)
     consent_version = models.CharField(_("version of the consent"), max_length=50, blank=True)
     entered_at = models.DateTimeField(_("entered at"), default=timezone.now)
     consented_at = models.DateTimeField(_("consented at"), default=timezone.now)

@@ -152,7 +152,7 @@ class StudyAdmin(Scoped):
             ),
             (
                 lazy("Order and display"),
-                {**more, "fields": [_ORDER, _DISPLAY, "allow_small_screens"]},
+                {**more, "fields": [_ORDER, _DISPLAY, ("allow_small_screens", "mode")]},
             ),
             (lazy("Conditions and background questions"), {**more, "fields": _TABLES}),
             (

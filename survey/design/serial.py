@@ -12,6 +12,9 @@ from survey.design.study import Stimulus, Study
 from survey.design.validation import DesignError, Fault
 
 FORMAT = 1
+# Fields that came after the first frozen designs. Where they have their default the canonical
+# JSON leaves them out, so that a design that was frozen before keeps its hash.
+LATER = {"mode": "study"}
 Place = tuple[str | int, ...]
 Report = Callable[[Place, object, str], None]
 
@@ -57,9 +60,10 @@ def canonical_json(
     study: Study, stimuli: Sequence[Stimulus], digests: Mapping[str, str] | None = None
 ) -> str:
     """The frozen design: its one spelling, stimuli and (by id) their SHA-256 included."""
+    fields = {k: v for k, v in to_dict(study).items() if k not in LATER or v != LATER[k]}
     content = {
         "format": FORMAT,
-        "study": to_dict(study),
+        "study": fields,
         "stimuli": [
             {**_plain(stimulus, Stimulus), "sha256": (digests or {}).get(stimulus.id, "")}
             for stimulus in sorted(stimuli, key=lambda stimulus: stimulus.id)

@@ -16,6 +16,7 @@ VARIES = ("within", "between")
 FEEDBACK = ("never", "practice", "each")
 BLOCK_ORDERS = ("fixed", "counterbalanced", "random", "one")
 DISPLAY_FITS = ("pad", "crop")
+MODES = ("study", "learning")
 QUESTION_KINDS = ("choice", "multiple", "number", "text", "scale")
 CLAIMS = (
     "indistinguishable",
@@ -158,7 +159,10 @@ class AnalysisPlan:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything that is frozen when a study goes live."""
+    """Everything that is frozen when a study goes live.
+
+    In the learning mode every detection trial is followed by the truth, so its data are no test.
+    """
 
     slug: str
     languages: tuple[str, ...]
@@ -176,6 +180,7 @@ class Study:
     allow_small_screens: bool = True
     exclusion_rules: tuple[ExclusionRule, ...] = ()
     analysis_plan: AnalysisPlan = field(default_factory=AnalysisPlan)
+    mode: str = "study"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from survey.design.study import (
     DISCLOSURES,
     DISPLAY_FITS,
     FEEDBACK,
+    MODES,
     ORIGINS,
     PAIRINGS,
     QUESTION_KINDS,
@@ -135,6 +136,11 @@ def _study(study: Study, check: _Check) -> None:
     check.at("display_width").between(study.display_width, 16, 8192)
     check.at("display_height").between(study.display_height, 16, 8192)
     check.at("display_fit").one_of(study.display_fit, DISPLAY_FITS)
+    check.at("mode").one_of(study.mode, MODES)
+    if study.mode == "learning":
+        tasks = [block.task for block in study.blocks]
+        rule = "learning, with at least one detection block"
+        check.at("mode").must(bool(set(tasks) & set(DETECT_TASKS)), study.mode, rule)
 
 
 def _texts(study: Study, check: _Check) -> None:
@@ -217,6 +223,9 @@ def _after_the_choice(block: Block, study: Study, check: _Check) -> None:
     if block.feedback != "never":
         rule = "never, as this task has no right response"
         check.at("feedback").must(block.task in DETECT_TASKS, block.feedback, rule)
+    if study.mode == "learning" and block.task in DETECT_TASKS:
+        rule = "each, in the learning mode"
+        check.at("feedback").must(block.feedback == "each", block.feedback, rule)
     if block.feedback == "practice":
         check.at("practice").must(block.practice > 0, block.practice, "1 or more, for the feedback")
 

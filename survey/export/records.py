@@ -33,6 +33,7 @@ PARTICIPANT_COLUMNS = (
         "true = finished after the place had been given to somebody else",
         allowed=schema.BOOLEANS,
     ),
+    Column("flags", "text", "What was noticed, names joined by ; (side_bias, honeypot, ...)"),
 )
 
 STIMULUS_COLUMNS = (
@@ -106,6 +107,7 @@ def participant_row(person: Participant, asked: Iterable[design.Question]) -> di
         "viewport": person.viewport,
         "is_simulated": boolean(person.is_simulated),
         "over_quota": boolean(person.over_quota),
+        "flags": ";".join(person.flags),
     } | {f"background_{q.key}": _cell(answers.get(q.key)) for q in asked}
 
 

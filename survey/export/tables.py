@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from analysis import schema
 from analysis.schema import Column
+from survey import studies
 from survey.models import Participant, Study
 
 #: Rows that are fetched or formatted at once, and bytes that are passed on at once.
@@ -162,7 +163,6 @@ SQL = {
     "exposure_ms": "t.exposure_ms",
     "disclosure": "t.disclosure",
     "study_version": "CAST(v.number AS text)",
-    "mode": "'study'",
     "is_simulated": "CASE WHEN p.is_simulated THEN 'true' ELSE 'false' END",
     "block_key": "t.block_key",
     **{column.name: f"d.{column.name}" for column in schema.DERIVED},
@@ -257,7 +257,7 @@ def _query(
     chosen = selection.participants(study).filter(withdrawn_at__isnull=True).order_by()
     chosen_sql, chosen_params = chosen.values("pk").query.sql_with_params()
     own = {name: dialect[name] for name in ("flags", "answered_at")}
-    sql = SQL | own | {"study_id": f"'{study.slug}'"} | replaced
+    sql = SQL | own | {"study_id": f"'{study.slug}'", "mode": _mode_sql(study)} | replaced
     query = QUERY.format(
         shown=_rows_sql(dialect, SHOWN_TYPES),
         derived=_rows_sql(dialect, DERIVED_TYPES),
@@ -271,6 +271,13 @@ def _expression(column: Column, sql: dict[str, str]) -> str:
     """A column in SQL. Empty text becomes NULL, for PostgreSQL would write it as two quotes."""
     expression = sql.get(column.name, f"a.{column.name}")
     return f"NULLIF({expression}, '')" if column.type == "text" else expression
+
+
+def _mode_sql(study: Study) -> str:
+    """Study or learning, as the frozen design of each version says."""
+    modes = ((v.number, studies.frozen(v).study.mode) for v in study.versions.all())
+    cases = "".join(f"WHEN v.number = {number} THEN '{mode}' " for number, mode in modes)
+    return f"CASE {cases}END" if cases else "''"
 
 
 def month(expression: str) -> str:

@@ -80,6 +80,7 @@ FAULTS = {
     "display_width": replace(SAMPLE, display_width=4),
     "display_height": replace(SAMPLE, display_height=9999),
     "display_fit": replace(SAMPLE, display_fit="stretch"),
+    "mode": replace(SAMPLE, mode="teaching"),
     "blocks": replace(SAMPLE, blocks=(SAMPLE.blocks[0], SAMPLE.blocks[0])),
     "blocks[0].key": with_block(key="One"),
     "blocks[0].task": with_block(task="detect"),
@@ -137,6 +138,17 @@ FAULTS = {
 def test_comparison_of_a_preference_block_needs_a_plain_name():
     study = make_study(make_block(task="prefer_pair", question="Which is best?"))
     assert [fault.place for fault in faults(study)] == ["blocks[0].question"]
+
+
+def test_learning_mode_without_feedback_on_each_trial_is_a_fault():
+    study = replace(with_block(feedback="never"), mode="learning")
+    assert [fault.place for fault in faults(study)] == ["blocks[0].feedback"]
+    assert faults(replace(with_block(feedback="each"), mode="learning")) == []
+
+
+def test_learning_mode_without_detection_is_a_fault():
+    study = replace(SAMPLE, blocks=SAMPLE.blocks[1:], mode="learning")
+    assert [fault.place for fault in faults(study)] == ["mode"]
 
 
 def test_repeats_after_feedback_are_a_fault():
@@ -223,6 +235,8 @@ def test_plain_data_of_the_wrong_shape_is_refused_with_every_fault():
 def test_design_hash_is_stable():
     # A change of this value means that designs frozen before would no longer be recognised.
     found = design_hash(SAMPLE, make_pool(1), {"pair00_real": "ab" * 32})
+    learning = design_hash(replace(SAMPLE, mode="learning"), make_pool(1))
+    assert learning != design_hash(SAMPLE, make_pool(1))
     assert found == "88da364c085cb19d11e0974702c9e82431794ff83bf56e05ee0481cda9d2c650"
 
 
