@@ -177,7 +177,13 @@ def language(request: HttpRequest, code: str) -> HttpResponse:
     response = redirect(target)
     if code not in dict(settings.LANGUAGES):
         raise Http404
-    response.set_cookie(settings.LANGUAGE_COOKIE_NAME, code, max_age=31_536_000, samesite="Lax")
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        code,
+        max_age=31_536_000,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        samesite="Lax",
+    )
     return response
 
 
