@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from analysis import signal_detection
+from analysis.factors import crossed
+from analysis.mixed import fit_glmm
 from analysis.plan import Plan
 from analysis.proportions import mean_estimate
 from analysis.resampling import Bootstrap
@@ -44,6 +46,7 @@ def sensitivity(scope: Scope, rows: pd.DataFrame, plan: Plan) -> list[Result]:
     ]
     if in_pairs:
         results += _side_bias(scope, counts, plan)
+    results += _probit(scope, rows, signal, says, plan)
     return results + _auc(scope, rows, signal, says, plan)
 
 
@@ -76,6 +79,26 @@ def _side_bias(scope: Scope, counts: pd.DataFrame, plan: Plan) -> list[Result]:
     if found is None:
         return []
     return [scope.from_estimate("side_bias", "participant_mean", found, plan.level, 0.0)]
+
+
+def _probit(
+    scope: Scope, rows: pd.DataFrame, signal: pd.Series, says: pd.Series, plan: Plan
+) -> list[Result]:
+    """d-prime as the effect of the signal in a probit mixed model, at a typical person and item."""
+    if not varies(says) or not varies(signal):
+        return []
+    effect = np.where(signal, 0.5, -0.5)
+    fit = fit_glmm(
+        says.to_numpy(float),
+        np.column_stack([np.ones(len(effect)), effect]),
+        crossed(rows),
+        names=["intercept", "signal"],
+        slopes={"participant": effect},
+        link="probit",
+    )
+    scale = np.sqrt(0.5) if scope.task == "detect_pair" else 1.0
+    found = fit.contrast([0.0, scale])
+    return [scope.from_estimate("d_prime", "glmm_probit", found, plan.level, 0.0)]
 
 
 def _auc(

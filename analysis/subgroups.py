@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.clustered import clustered_mean
-from analysis.factors import crossed, n_items, numbered
+from analysis.factors import crossed, n_items
 from analysis.plan import Plan
 from analysis.proportions import CLUSTERED, Measure
 from analysis.regressions import regress
@@ -22,6 +22,7 @@ COLUMNS = {  # how the result table names a group, and the column that makes it
 }
 LEAST_RESPONSES = 20
 LEAST_ITEMS = 5
+LEAST_PARTICIPANTS = 5
 MOST_GROUPS = 30
 
 
@@ -45,7 +46,8 @@ def by_group(
 def group_share(scope: Scope, rows: pd.DataFrame, measure: Measure, plan: Plan) -> list[Result]:
     """The share in one group by the fast cluster-robust method; nothing where they are too few."""
     factors = crossed(rows)
-    if len(rows) < LEAST_RESPONSES or factors["participant"].max(initial=0) < 1:
+    people = factors["participant"].max(initial=-1) + 1
+    if len(rows) < LEAST_RESPONSES or people < LEAST_PARTICIPANTS:
         return []
     if rows["item"].notna().all() and n_items(factors) < LEAST_ITEMS:
         return []
@@ -98,8 +100,6 @@ def expertise(
         if not 1 < grouped.ngroups <= MOST_GROUPS:
             continue
         for value, here in grouped:
-            if len(np.unique(numbered(here["participant_id"]))) < 2:
-                continue
             name = subset(part, f"{column}={value}")
             place = Scope.of(scope.question, scope.task, name, here)
             results += group_share(place, here, measure, plan)

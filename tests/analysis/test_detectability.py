@@ -83,8 +83,17 @@ def test_d_prime_and_side_bias_agree_with_a_naive_loop(pairs):
         d_primes.append((ndtri(hit) - ndtri(alarm)) / np.sqrt(2))
         biases.append((says_left[left].mean() + says_left[~left].mean()) / 2 - 0.5)
 
-    assert only(pairs[1], "d_prime").estimate == pytest.approx(np.mean(d_primes))
+    row = only(pairs[1], "d_prime", method="bootstrap_participants")
+    assert row.estimate == pytest.approx(np.mean(d_primes))
     assert only(pairs[1], "side_bias").estimate == pytest.approx(np.mean(biases))
+
+
+def test_d_prime_of_the_probit_model_is_that_of_a_typical_person(pairs):
+    row = only(pairs[1], "d_prime", method="glmm_probit")
+
+    pooled = np.sqrt(2) * ndtri(pairs[0].main["correct"].mean())  # smaller: it averages over people
+    assert pooled < row.estimate < 1.2 * pooled
+    assert row.low < row.estimate < row.high
 
 
 def test_items_below_chance_are_counted(pairs):

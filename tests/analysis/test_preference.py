@@ -83,15 +83,15 @@ def test_recognition_by_the_same_person_makes_two_groups_that_sum(found):
 
 
 def test_recognition_by_others_leaves_the_person_out():
-    """Two of four recognise every pair: for them most others do not, for the rest most do."""
+    """Six of twelve recognise every pair: for them most others do not, for the rest most do."""
     rows = [
         {
             "participant_id": f"p{person}",
             "task": task,
             "pair_id": f"k{pair}",
-            "response": "left" if task == "prefer_pair" or person < 2 else "right",
+            "response": "left" if task == "prefer_pair" or person < 6 else "right",
         }
-        for person in range(4)
+        for person in range(12)
         for pair in range(30)
         for task in ("detect_pair", "prefer_pair")
     ]
@@ -104,10 +104,10 @@ def test_recognition_by_others_leaves_the_person_out():
     )
 
     assert [(row.subset, row.n) for row in groups] == [
-        ("recognised=false", 60),
-        ("recognised=true", 60),
-        ("recognised_by_others=few", 60),
-        ("recognised_by_others=most", 60),
+        ("recognised=false", 180),
+        ("recognised=true", 180),
+        ("recognised_by_others=few", 180),
+        ("recognised_by_others=most", 180),
     ]
 
 
