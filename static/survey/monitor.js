@@ -66,37 +66,35 @@ function fetchPage(url) {
 }
 
 function renew(page, place, seen) {
-  const parts = partsOf(page);
-  const isSame = parts.every((part, i) => partsOf(place)[i]?.id === part.id);
-  if (!isSame || parts.length !== partsOf(place).length) {
-    place.replaceChildren(...[...page.body.children].map((node) => document.adoptNode(node)));
-    remember(place, seen);
-    return;
+  const [old, fresh] = [partsOf(place), partsOf(page)];
+  const came = new Map(fresh.map((part) => [part.id, part.outerHTML]));
+  if (old.map((part) => part.id).join() !== fresh.map((part) => part.id).join()) {
+    const nodes = [...page.body.children].map((node) => document.adoptNode(node));
+    keepingOpen(place, nodes, () => place.replaceChildren(...nodes));
+  } else {
+    fresh.forEach((part, i) => {
+      if (came.get(part.id) !== seen.get(part.id)) {
+        keepingOpen(old[i], [part], () => old[i].replaceWith(document.adoptNode(part)));
+      }
+    });
   }
-  for (const part of parts) {
-    if (part.outerHTML !== seen.get(part.id)) {
-      seen.set(part.id, part.outerHTML);
-      replace(document.getElementById(part.id), document.adoptNode(part));
+  seen.clear();
+  came.forEach((html, id) => seen.set(id, html));
+}
+
+// What was open stays open, and who was at a summary stays there.
+function keepingOpen(old, nodes, replace) {
+  const open = [...old.querySelectorAll("details[open]")].map((node) => node.id);
+  const focused = document.activeElement?.closest("details")?.id;
+  const hadFocus = old.contains(document.activeElement);
+  replace();
+  for (const node of nodes) {
+    for (const details of node.querySelectorAll("details")) {
+      details.open = details.open || open.includes(details.id);
     }
   }
-}
-
-function remember(place, seen) {
-  seen.clear();
-  for (const part of partsOf(place)) {
-    seen.set(part.id, part.outerHTML);
-  }
-}
-
-function replace(old, fresh) {
-  const open = new Set([...old.querySelectorAll("details[open]")].map((node) => node.id));
-  const focused = old.contains(document.activeElement);
-  for (const details of fresh.querySelectorAll("details")) {
-    details.open = open.has(details.id);
-  }
-  old.replaceWith(fresh);
-  if (focused) {
-    fresh.querySelector("summary")?.focus();
+  if (hadFocus && focused) {
+    document.getElementById(focused)?.querySelector("summary").focus();
   }
 }
 
