@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from survey import (
+    card,
     committing,
     completion,
     delivery,
@@ -174,7 +175,7 @@ def language(request: HttpRequest, code: str) -> HttpResponse:
     target = request.GET.get("next", "/")
     if not url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()):
         target = "/"
-    response = redirect(target)
+    response = HttpResponseRedirect(target)
     if code not in dict(settings.LANGUAGES):
         raise Http404
     response.set_cookie(
@@ -349,9 +350,25 @@ def debrief(request: HttpRequest, participant: Participant) -> HttpResponse:
         "debrief_html": markup.render(participant.study.text("debrief", participant.language)),
         "result": results.of(participant),
         "credits_url": reverse("credits", args=[participant.study.slug]),
+        "card_url": reverse("score_card", args=[participant.token]),
     }
     back = completion.way_back(participant)
     return reception.render_with_way_back(request, "survey/debrief.html", context, back)
+
+
+@require_GET
+@with_participant
+def score_card(request: HttpRequest, participant: Participant) -> HttpResponse:
+    """The picture with which somebody shares the score, once everything is locked."""
+    score = None
+    if flow.step_of(participant) == flow.Step.DEBRIEF and recruitment.offers_card(participant):
+        score = results.own_score(participant)
+    if score is None:
+        raise Http404
+    address = request.get_host() + reverse("entry", args=[participant.study.slug])
+    response = HttpResponse(card.png(score, address.rstrip("/")), content_type="image/png")
+    response["Content-Disposition"] = 'inline; filename="honmono.png"'
+    return response
 
 
 @require_http_methods(["GET", "POST"])
