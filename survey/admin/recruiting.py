@@ -78,6 +78,17 @@ class RecruitmentForm(forms.ModelForm):
         help_text=lazy("Else only those whom the panel sends are let in."),
     )
 
+    show_result = forms.BooleanField(
+        label=lazy("Participants see their result"),
+        required=False,
+        help_text=lazy("Off where the panel forbids it: then no score and no truth is shown."),
+    )
+    share_card = forms.BooleanField(
+        label=lazy("A card to share the score"),
+        required=False,
+        help_text=lazy("Those who come by the open link get one in any case."),
+    )
+
     class Meta:
         model = Study
         fields = ("quota", "slot_minutes", "opens_at", "closes_at")
@@ -89,7 +100,7 @@ class RecruitmentForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = self.instance.recruitment or {}
+        known = {"show_result": True, **(self.instance.recruitment or {})}
         for name in (*panels.SETTINGS, *panels.Outcome):
             if name in self.fields:
                 self.initial[name] = known.get(name, known.get("codes", {}).get(name, ""))
@@ -112,7 +123,9 @@ def recruitment_of(values: dict[str, Any]) -> dict[str, Any]:
         return {}
     codes = {name.value: values[name] for name in panels.Outcome if values.get(name)}
     settings = {name: values.get(name) for name in panels.SETTINGS if name != "codes"}
-    return {name: value for name, value in {**settings, "codes": codes}.items() if value}
+    kept = {name: value for name, value in {**settings, "codes": codes}.items() if value}
+    shown = {} if kept.pop("show_result", False) else {"show_result": False}
+    return kept | shown
 
 
 @pages.page("recruitment", right=Right.RUN, tab=lazy("Recruitment"), place=30)

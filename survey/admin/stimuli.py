@@ -19,10 +19,12 @@ from survey.roles import Right
 
 def thumbnail(stimulus: Stimulus) -> SafeString:
     """A small picture of a stimulus with what it is."""
+    study = stimulus.study
     return format_html(
-        '<img class="thumbnail" src="{}" alt="{}" loading="lazy" width="160">',
+        '<img class="thumbnail" src="{}" alt="{}" loading="lazy" width="160" height="{}">',
         image_url(stimulus),
         f"{stimulus.code}: {stimulus.get_origin_display()}",
+        round(160 * study.display_height / study.display_width),
     )
 
 
@@ -55,7 +57,7 @@ class PairAdmin(Truth):
     fields = ("study", "code", "pictures", "category", "obvious")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Pair]:
-        return super().get_queryset(request).prefetch_related("stimuli")
+        return super().get_queryset(request).prefetch_related("stimuli__study")
 
     @admin.display(description=gettext_lazy("pictures"))
     def pictures(self, pair: Pair) -> SafeString:
