@@ -112,7 +112,7 @@ def test_a_report_on_simulated_data_says_so_on_every_page(folder):
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
 
     assert page.count('<p class="simulated" role="note">') == 1
-    assert "position: fixed" in page  # the print style repeats it on each page
+    assert "display: table-header-group" in page  # so that print repeats it on each page
     assert results["warnings"][0].startswith("This analysis includes simulated participants.")
 
 
