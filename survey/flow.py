@@ -45,7 +45,7 @@ MEASURES = {
     "shown_w": 100_000.0,
     "shown_h": 100_000.0,
 }
-LAYOUTS = {"side_by_side", "stacked"}
+LAYOUTS = ("side_by_side", "stacked")  # a tuple: anything may be looked for in it
 MAX_FLAGS = 20
 
 
