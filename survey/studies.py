@@ -300,7 +300,7 @@ def _write_file(path: Path, data: bytes) -> None:
 
 def credits(study: Study) -> list[dict[str, str]]:
     """Who made the images and under which licence, each once and in alphabetical order."""
-    rows = study.stimuli.values_list("credit", "licence", "source").distinct()
+    rows = study.stimuli.order_by().values_list("credit", "licence", "source").distinct()
     return [
         {"credit": credit, "licence": licence, "source": source}
         for credit, licence, source in sorted(rows)

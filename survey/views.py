@@ -327,6 +327,9 @@ def background(request: HttpRequest, participant: Participant) -> HttpResponse:
     if flow.step_of(participant) != flow.Step.BACKGROUND:
         return redirect(_page_of(participant))
     questions = studies.frozen(participant.version).study.background
+    if not questions:  # nothing to ask, so nothing to press
+        flow.finish(participant, {})
+        return redirect(_page_of(flow.participant_of(participant.token) or participant))
     form = BackgroundForm(
         request.POST if request.method == "POST" else None,
         questions=questions,

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from survey import flow, studies
+from survey import design, flow, studies
 from survey.models import Participant, Response, Stimulus, Study
 from tests import factories
 
@@ -242,24 +242,6 @@ def test_an_unknown_private_link_has_a_clear_page(client, study, name):
     assert (response.status_code, response.context["title"]) == (404, "Unknown link")
 
 
-def test_every_page_leads_to_where_the_participant_stands(client, participant):
-    names = ("trial_page", "background", "debrief")
-
-    def open_pages():
-        pages = [client.get(url(name, participant)) for name in names]
-        return [page["Location"] if page.status_code == 302 else "here" for page in pages]
-
-    trial, background, debrief = (url(name, participant) for name in names)
-    assert open_pages() == ["here", trial, trial]
-    factories.answer_all(participant)
-    assert open_pages() == [background, "here", background]
-    flow.finish(participant, {})
-    assert open_pages() == [debrief, debrief, "here"]
-    flow.withdraw(participant)
-    withdraw = url("withdraw", participant)
-    assert open_pages() == [withdraw, withdraw, withdraw]
-
-
 def test_trials_of_a_closed_study_lead_to_a_clear_page(client, participant):
     studies.close(participant.study)
 
@@ -286,16 +268,44 @@ BACKGROUND = [
 ]
 
 
+def questions():
+    plain = design.to_dict(factories.plan()) | {"background": BACKGROUND}
+    return design.from_dict(plain).background
+
+
+def test_every_page_leads_to_where_the_participant_stands(client, db):
+    participant = factories.enrol(factories.make_study(background=questions()))
+    names = ("trial_page", "background", "debrief")
+
+    def open_pages():
+        pages = [client.get(url(name, participant)) for name in names]
+        return [page["Location"] if page.status_code == 302 else "here" for page in pages]
+
+    trial, background, debrief = (url(name, participant) for name in names)
+    assert open_pages() == ["here", trial, trial]
+    factories.answer_all(participant)
+    assert open_pages() == [background, "here", background]
+    flow.finish(participant, {})
+    assert open_pages() == [debrief, debrief, "here"]
+    flow.withdraw(participant)
+    withdraw = url("withdraw", participant)
+    assert open_pages() == [withdraw, withdraw, withdraw]
+
+
 @pytest.fixture
 def asked(db):
-    from survey import design
-
-    background = design.from_dict(
-        design.to_dict(factories.plan()) | {"background": BACKGROUND}
-    ).background
-    participant = factories.enrol(factories.make_study(background=background))
+    participant = factories.enrol(factories.make_study(background=questions()))
     factories.answer_all(participant)
     return participant
+
+
+def test_without_background_questions_the_end_comes_at_once(client, participant):
+    factories.answer_all(participant)
+
+    response = client.get(url("background", participant))
+
+    assert response["Location"] == url("debrief", participant)
+    assert Participant.objects.get().completed_at is not None
 
 
 def test_background_answers_complete_the_participant(client, asked):
