@@ -25,22 +25,6 @@ def holm(p_values: ArrayLike) -> FloatArray:
     return _restored(np.minimum(np.maximum.accumulate(steps), 1), order)
 
 
-def holm_levels(p_values: ArrayLike, alpha: float = 0.05) -> FloatArray:
-    """The level at which Holm's method judges each test, shape (m,).
-
-    The test with the k-th smallest p-value is judged at alpha / (m - k + 1) for as long as tests
-    are significant; from the first that is not, all are judged at that one's level. An interval
-    with the confidence 1 - level excludes no effect exactly when Holm's method rejects it.
-    """
-    p = _checked(p_values)
-    order = np.argsort(p, kind="stable")
-    levels = alpha / (len(p) - np.arange(len(p)))
-    failed = np.flatnonzero(p[order] >= levels)
-    if len(failed):
-        levels[failed[0] :] = levels[failed[0]]
-    return _restored(levels, order)
-
-
 def benjamini_hochberg(p_values: ArrayLike) -> FloatArray:
     """P-values adjusted for the false discovery rate, in the order given, shape (m,).
 

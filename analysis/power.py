@@ -67,6 +67,8 @@ class Design:
             raise ValueError("shares must lie between 0 and 1, alpha between 0 and 0.5")
         if min(self.sd_participant, self.sd_item) < 0 or self.smallest <= 0:
             raise ValueError("standard deviations must not be negative, `smallest` above 0")
+        if not self.smallest < min(self.null, 1 - self.null):
+            raise ValueError("`smallest` on either side of the null must lie between 0 and 1")
 
     @property
     def intercept(self) -> float:

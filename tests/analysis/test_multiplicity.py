@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.multiplicity import benjamini_hochberg, holm, holm_levels
+from analysis.multiplicity import benjamini_hochberg, holm
 
 P_VALUES = [0.01, 0.04, 0.03, 0.005, 0.2]
 
@@ -16,23 +16,9 @@ def test_benjamini_hochberg_matches_r():
     assert benjamini_hochberg(P_VALUES) == pytest.approx([0.025, 0.050, 0.050, 0.025, 0.200])
 
 
-def test_holm_levels_step_down_until_a_test_fails():
-    levels = holm_levels(P_VALUES)
-
-    assert levels == pytest.approx([0.05 / 4, 0.05 / 3, 0.05 / 3, 0.05 / 5, 0.05 / 3])
-
-
-def test_holm_levels_decide_as_the_adjusted_p_values():
-    rng = np.random.default_rng(1)
-    for _ in range(200):
-        p = rng.beta(0.5, 4, rng.integers(1, 9))
-        assert ((p < holm_levels(p)) == (holm(p) < 0.05)).all()
-
-
 def test_a_single_test_is_left_as_it_is():
     assert holm([0.03]) == pytest.approx([0.03])
     assert benjamini_hochberg([0.03]) == pytest.approx([0.03])
-    assert holm_levels([0.03]) == pytest.approx([0.05])
 
 
 @pytest.mark.parametrize("p_values", [[0.1, np.nan], [1.2], [-0.1]])

@@ -140,6 +140,7 @@ def test_command_rejects_an_impossible_design(capsys):
         ({"alpha": 0.5}, "between 0 and"),
         ({"sd_item": -1.0}, "must not be negative"),
         ({"smallest": 0.0}, "above 0"),
+        ({"smallest": 0.5}, "on either side"),
     ],
 )
 def test_design_rejects_impossible_values(change, message):

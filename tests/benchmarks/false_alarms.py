@@ -20,10 +20,9 @@ from joblib import Parallel, delayed
 from scipy import optimize, special, stats
 
 from analysis.clustered import clustered_mean
-from analysis.equivalence import HasInterval
 from analysis.estimate import Estimate
 from analysis.mixed import fit_glmm, marginal_probability
-from analysis.resampling import bootstrap_two_way
+from analysis.resampling import Bootstrap, bootstrap_two_way
 
 SD_PARTICIPANT, SD_ITEM = 0.5, 0.5  # log-odds
 SMALLEST = 0.05
@@ -80,7 +79,7 @@ def estimates(
     groups: dict[str, np.ndarray],
     rng: np.random.Generator,
     resamples: int,
-) -> Iterator[tuple[str, HasInterval]]:
+) -> Iterator[tuple[str, Estimate | Bootstrap]]:
     """Each method's estimate of the accuracy; `log_odds` keeps the model's own scale."""
     fit = fit_glmm(correct, np.ones((len(correct), 1)), groups, names=["intercept"])
     yield "glmm", marginal_probability(fit, [1])
