@@ -238,7 +238,9 @@ class Generator(models.Model):
 class Pair(models.Model):
     """Stimuli that show the same thing: a photograph and what an AI made of it."""
 
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="pairs")
+    study = models.ForeignKey(
+        Study, on_delete=models.CASCADE, related_name="pairs", verbose_name=_("study")
+    )
     code = models.CharField(_("name"), max_length=100)
 
     class Meta:
@@ -254,15 +256,27 @@ class Pair(models.Model):
 class Stimulus(models.Model):
     """One image: the untouched original, and the file that is served under a random key."""
 
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="stimuli")
+    study = models.ForeignKey(
+        Study, on_delete=models.CASCADE, related_name="stimuli", verbose_name=_("study")
+    )
     pair = models.ForeignKey(
-        Pair, on_delete=models.CASCADE, related_name="stimuli", null=True, blank=True
+        Pair,
+        on_delete=models.CASCADE,
+        related_name="stimuli",
+        verbose_name=_("pair"),
+        null=True,
+        blank=True,
     )
     code = models.CharField(_("name"), max_length=150, help_text=_("Never shown to participants."))
     key = models.CharField(_("served as"), max_length=40, unique=True)
     origin = models.CharField(_("origin"), max_length=10, choices=Origin.choices)
     generator = models.ForeignKey(
-        Generator, on_delete=models.PROTECT, related_name="stimuli", null=True, blank=True
+        Generator,
+        on_delete=models.PROTECT,
+        related_name="stimuli",
+        verbose_name=_("generator"),
+        null=True,
+        blank=True,
     )
     category = models.CharField(_("category"), max_length=50, blank=True)
     enhancement_level = models.FloatField(_("enhancement level"), null=True, blank=True)
@@ -339,7 +353,9 @@ class Allocation(models.Model):
 class Participant(models.Model):
     """One person's single sitting."""
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="participants")
+    study = models.ForeignKey(
+        Study, on_delete=models.PROTECT, related_name="participants", verbose_name=_("study")
+    )
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="participants")
     code = models.CharField(_("code"), max_length=20, unique=True, default=new_code)
     token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
