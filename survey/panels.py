@@ -98,12 +98,19 @@ PANELS = {panel.name: panel for panel in (PROLIFIC, MTURK, SONA, OTHER)}
 #: What a link may carry, and what the return URL may hold between braces.
 ROLES = ("panel_id", "panel_study", "submission")
 GAPS = (*ROLES, "code")
-SETTINGS = ("panel", "label", "parameters", "codes", "return_url", "hosts", "open_link")
+SETTINGS = (
+    *("panel", "label", "parameters", "codes", "return_url", "hosts", "open_link"),
+    *("show_result", "share_card"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How one study recruits. Without a panel everybody comes by the open link."""
+    """How one study recruits. Without a panel everybody comes by the open link.
+
+    Some panels forbid to tell people their score; and a card to share it with tells others of a
+    study that pays, so that a panel's people only get one where the study says so.
+    """
 
     panel: str = ""
     label: str = ""
@@ -113,6 +120,8 @@ class Rules:
     return_url: str = ""
     hosts: tuple[str, ...] = ()
     open_link: bool = True
+    show_result: bool = True
+    share_card: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +174,8 @@ def read(settings: Any) -> Rules:
         return_url=settings.get("return_url") or panel.return_url,
         hosts=tuple(settings.get("hosts") or panel.hosts),
         open_link=bool(settings.get("open_link", False)),
+        show_result=bool(settings.get("show_result", True)),
+        share_card=bool(settings.get("share_card", False)),
     )
 
 
@@ -187,7 +198,7 @@ def _faults(settings: Any) -> Iterator[str]:
 
 def _faults_of_types(settings: Mapping[str, Any]) -> Iterator[str]:
     kinds = {"label": str, "return_url": str, "parameters": dict, "codes": dict}
-    kinds |= {"hosts": list, "open_link": bool}
+    kinds |= {"hosts": list, "open_link": bool, "show_result": bool, "share_card": bool}
     for key, kind in kinds.items():
         if key in settings and not isinstance(settings[key], kind):
             yield _("“%(key)s” is not of the right type.") % {"key": key}

@@ -59,6 +59,12 @@ def arrival_of(participant: Participant) -> Arrival | None:
     )
 
 
+def offers_card(participant: Participant) -> bool:
+    """Whether a participant gets a card with the score: by the open link, or by the settings."""
+    rules = rules_of(participant.study)
+    return rules.show_result and (rules.share_card or participant.source == "open")
+
+
 @transaction.atomic
 def forget(participant: Participant) -> None:
     """Erase who a participant is, the hash included: part of a withdrawal."""

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from analysis import binomial, schema
-from survey import flow
+from survey import flow, learning, recruitment, standing, studies
 from survey.delivery import image_url
 from survey.models import Participant, Stimulus, Trial
+
+#: A lean to one side is told when a coin would lean as far less often than this.
+NOTABLE = 0.05
 
 
 @dataclass(frozen=True)
@@ -21,33 +25,58 @@ class Score:
     high: float
     chance: float
     sentence: str
+    of_pictures: bool  # single ones, at least in part
 
 
 def of(participant: Participant) -> dict[str, Any]:
-    """Score, preference and the pairs revealed; empty parts where the study has no such task."""
-    trials = [
+    """All that is told; parts are empty where the study has no such task, or keeps it back."""
+    if not recruitment.rules_of(participant.study).show_result:
+        return {}
+    trials = _main_trials(participant)
+    score = score_of(trials)
+    pairs = _pairs(trials)
+    return {
+        "detection": score,
+        "others": standing.others(participant, score.correct, score.n) if score else None,
+        "bias": bias(trials),
+        "preference": _preference(trials),
+        "pairs": _most_missed_first(pairs, participant),
+        "singles": _singles(trials),
+        "curve": _curve(participant, trials),
+        "offers_card": score is not None and recruitment.offers_card(participant),
+    }
+
+
+def _main_trials(participant: Participant) -> list[Trial]:
+    return [
         trial
         for trial in participant.trials.select_related(
             "answer", "left__generator", "right__generator", "stimulus__generator"
         )
         if trial.kind == "main"
     ]
-    return {
-        "detection": _detection(trials),
-        "preference": _preference(trials),
-        "pairs": _pairs(trials),
-        "singles": _singles(trials),
-    }
 
 
-def _detection(trials: list[Trial]) -> Score | None:
+def own_score(participant: Participant) -> Score | None:
+    """The score alone, for the card."""
+    return score_of(_main_trials(participant))
+
+
+def _hits(trials: list[Trial]) -> list[bool]:
+    """Of every trial with a right response whether it was given, in order."""
     hits = [flow.is_correct(t, t.answer) for t in trials if t.task.startswith("detect")]
-    judged = [hit for hit in hits if hit is not None]
+    return [hit for hit in hits if hit is not None]
+
+
+def score_of(trials: list[Trial]) -> Score | None:
+    """Hits out of all trials that had a right response."""
+    judged = _hits(trials)
     if not judged:
         return None
     correct, n = sum(judged), len(judged)
     low, high = binomial.wilson_interval(correct, n)
-    return Score(correct, n, low * n, high * n, n / 2, sentence(correct, n))
+    of_pictures = any(t.task == "detect_single" for t in trials)
+    return Score(correct, n, low * n, high * n, n / 2, sentence(correct, n), of_pictures)
 
 
 def sentence(correct: int, n: int) -> str:
@@ -77,6 +106,52 @@ def _tries(tail: float) -> str:
     tries = 1 / max(tail, 1e-6)
     digits = 1 if tries >= 100 else 2
     return f"{round(float(f'{tries:.{digits}g}')):,}"
+
+
+def bias(trials: list[Trial]) -> list[str]:
+    """How the responses lean, whatever was shown: to one word, to one side."""
+    return [text for text in (_word_bias(trials), _side_bias(trials)) if text]
+
+
+def _word_bias(trials: list[Trial]) -> str:
+    """How often somebody said "AI" of single pictures, beside how often it was one."""
+    singles = [t for t in trials if t.task == "detect_single" and t.stimulus is not None]
+    if not singles:
+        return ""
+    said = sum(t.answer.response == "ai" for t in singles)
+    truth = sum(t.stimulus.origin != "real" for t in singles)
+    values = {"said": said, "truth": truth, "n": len(singles)}
+    if said == truth:
+        text = _("You said “AI” of %(said)s of %(n)s pictures: as often as there was one.")
+    elif said > truth:
+        text = _(
+            "You said “AI” of %(said)s of %(n)s pictures; %(truth)s were. You suspect an AI more "
+            "often than there is one."
+        )
+    else:
+        text = _(
+            "You said “AI” of %(said)s of %(n)s pictures; %(truth)s were. You take a picture for "
+            "a photograph more often than it is one."
+        )
+    return text % values
+
+
+def _side_bias(trials: list[Trial]) -> str:
+    """Told only where a coin would rarely lean as far to one side."""
+    answers = [t.answer for t in trials if t.task == "detect_pair"]
+    first, n = sum(a.response == "left" for a in answers), len(answers)
+    most = max(first, n - first)
+    if not n or 2 * binomial.upper_tail(most, n) >= NOTABLE:
+        return ""
+    stacked = 2 * sum(a.layout == "stacked" for a in answers) > n
+    sides = {
+        (False, True): pgettext("picture", "left"),
+        (False, False): pgettext("picture", "right"),
+        (True, True): pgettext("picture", "upper"),
+        (True, False): pgettext("picture", "lower"),
+    }
+    values = {"side": sides[stacked, first == most], "times": most, "n": n}
+    return _("You chose the %(side)s picture in %(times)s of %(n)s pairs.") % values
 
 
 def _preference(trials: list[Trial]) -> dict[str, int] | None:
@@ -125,6 +200,7 @@ def _pairs(trials: list[Trial]) -> list[dict[str, Any]]:
             "ai_kind": ai.origin,
             "generator": ai.generator.name if ai.generator else "",
             "credit": photo.credit,
+            "code": code,
             "detected": found.get(code),
             "preferred": {True: "ai", False: "photo"}.get(liked.get(code), ""),
         }
@@ -145,3 +221,23 @@ def _singles(trials: list[Trial]) -> list[dict[str, Any]]:
         for trial in trials
         if trial.stimulus is not None
     ]
+
+
+def _most_missed_first(
+    pairs: list[dict[str, Any]], participant: Participant
+) -> list[dict[str, Any]]:
+    """The pair that most people missed comes first, with a sentence that says so."""
+    missed = standing.misses(participant.version)
+    known = [pair for pair in pairs if missed.get(pair["code"], (0, 0))[0]]
+    if not known:
+        return pairs
+    most = max(known, key=lambda pair: missed[pair["code"]][0] / missed[pair["code"]][1])
+    times, n = missed[most["code"]]
+    values = {"times": times, "n": n}
+    text = _("Missed most often: %(times)s of %(n)s people took the AI version for the photograph.")
+    return [most | {"note": text % values}, *(pair for pair in pairs if pair is not most)]
+
+
+def _curve(participant: Participant, trials: list[Trial]) -> learning.Curve | None:
+    is_learning = studies.frozen(participant.version).study.mode == "learning"
+    return learning.curve(_hits(trials)) if is_learning else None

@@ -16,6 +16,7 @@ urlpatterns = [
     path("p/<str:token>/responses", views.responses, name="responses"),
     path("p/<str:token>/background", views.background, name="background"),
     path("p/<str:token>/debrief", views.debrief, name="debrief"),
+    path("p/<str:token>/card.png", views.score_card, name="score_card"),
     path("p/<str:token>/withdraw", views.withdraw, name="withdraw"),
     path("i/<str:key>.jpg", views.image, name="image"),
     path("language/<str:code>", views.language, name="language"),

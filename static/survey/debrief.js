@@ -1,4 +1,5 @@
-// Before and after under a slider. Without this script they stand side by side.
+// Before and after under a slider, and the card to share. Without this script the pictures stand
+// side by side, and the card is a download.
 
 const ARROWS = "M4 12h16M8 8l-4 4 4 4M16 8l4 4-4 4";
 
@@ -26,3 +27,23 @@ function slider(figure) {
 }
 
 document.querySelectorAll("[data-slider]").forEach(slider);
+
+/** Hand the card to whatever the device shares with. Where it cannot, the link is a download. */
+function sharing(link) {
+  const data = (blob) => ({
+    files: [new File([blob], link.download, { type: "image/png" })],
+    text: link.dataset.link,
+  });
+  if (!navigator.canShare?.(data(""))) return;
+  link.addEventListener("click", async (event) => {
+    event.preventDefault();
+    try {
+      const card = await fetch(link.href);
+      await navigator.share(data(await card.blob()));
+    } catch (error) {
+      if (error.name !== "AbortError") location.assign(link.href);
+    }
+  });
+}
+
+document.querySelectorAll("#share").forEach(sharing);

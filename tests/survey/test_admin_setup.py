@@ -405,9 +405,13 @@ def test_images_of_a_live_study_stay(study, owner, client, tmp_path):
 def test_recruitment_form_makes_the_settings_of_a_panel(study, owner, client, rf):
     roles.make_owner(owner, study)
     data = {"panel": "prolific", "completed": "ABC", "quota": 40, "slot_minutes": 30}
+    client.post(pages.address(study, "recruitment"), data | {"show_result": "on"})
+    study.refresh_from_db()
+    expected = {"panel": "prolific", "codes": {"completed": "ABC"}}
+    assert study.recruitment == expected
     client.post(pages.address(study, "recruitment"), data)
     study.refresh_from_db()
-    assert study.recruitment == {"panel": "prolific", "codes": {"completed": "ABC"}}
+    assert study.recruitment == expected | {"show_result": False}
     assert (study.quota, study.slot_minutes) == (40, 30)
     link = link_for(rf.get("/"), study)
     assert link.endswith(

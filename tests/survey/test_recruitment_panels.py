@@ -78,7 +78,8 @@ def test_settings_rename_one_parameter_and_keep_the_others():
         (
             PROLIFIC | {"colour": 1},
             "“colour” is not a setting; there are: "
-            "panel, label, parameters, codes, return_url, hosts, open_link.",
+            "panel, label, parameters, codes, return_url, hosts, open_link,"
+            " show_result, share_card.",
         ),
         (PROLIFIC | {"open_link": "yes"}, "“open_link” is not of the right type."),
         (PROLIFIC | {"codes": ["A"]}, "“codes” is not of the right type."),
