@@ -27,6 +27,7 @@ class Site:
         self.folder = folder
         self.log = folder / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.tokens: set[str] = set()
         self.environment = os.environ | {
             "DATABASE_URL": database_url,
             "DJANGO_SETTINGS_MODULE": "survey.settings",
@@ -40,7 +41,9 @@ class Site:
 
     def look(self) -> dict[str, Any]:
         """What is stored, and what `verify` finds."""
-        return json.loads(self._run("-m", "tests.faults.site", "look"))
+        seen = json.loads(self._run("-m", "tests.faults.site", "look"))
+        self.tokens |= set(seen["people"])
+        return seen
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(

