@@ -20,6 +20,7 @@ Responses to the study `{slug}`, exported by Honmono on {date}.
 - `data/study-{name}_description-participants_data.csv`: one row per participant, with background
   answers. Of a participant who withdrew, the row says so and nothing else, and no trials are left.
 - `data/study-{name}_description-stimuli_data.csv`: one row per stimulus.
+- `data/study-{name}_description-generators_data.csv`: one row per generator.
 - `codebook.csv`: every column with type, unit, allowed values and meaning, and what participants
   were asked, in each language.
 - `CHANGES.md`: the versions of the design. `datapackage.json`: the tables for Frictionless.
@@ -50,7 +51,7 @@ main.groupby("participant_id")["correct"].mean()
 Report: `python -m analysis report THIS_FILE.zip --out report`
 """
 
-TABLES = ("trials", "participants", "stimuli")
+TABLES = ("trials", "participants", "stimuli", "generators")
 
 
 class DataSet:
@@ -69,6 +70,7 @@ class DataSet:
             tables.trials(self.study, self.selection),
             records.participants(self.study, self.selection),
             records.stimuli(self.study, with_files=self.with_images),
+            records.generators(self.study),
         ]
 
     def more_files(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from analysis import schema
 from analysis.schema import Column
 from survey import design, studies
 from survey.export.tables import EVERYBODY, Selection, Table, table_of
-from survey.models import Participant, Stimulus, Study
+from survey.models import Generator, Participant, Stimulus, Study
 
 PARTICIPANT_COLUMNS = (
     Column("participant_id", "text", "Opaque code of the participant"),
@@ -36,6 +36,14 @@ PARTICIPANT_COLUMNS = (
     Column("flags", "text", "What was noticed, names joined by ; (side_bias, honeypot, ...)"),
 )
 
+GENERATOR_COLUMNS = (
+    Column("name", "text", "Name of the generator"),
+    Column("vendor", "text", "Who publishes it"),
+    Column("kind", "text", "What it does"),
+    Column("open_weights", "boolean", "true = its weights are open", allowed=("true", "false")),
+    Column("released", "text", "Date of its release, YYYY-MM-DD"),
+    Column("cost_per_image_usd", "number", "Price of one image", "US dollars", minimum=0),
+)
 STIMULUS_COLUMNS = (
     Column("stimulus_id", "text", "Name of the stimulus"),
     Column("pair_id", "text", "The matched pair"),
@@ -140,6 +148,24 @@ def _stimulus_rows(study: Study, measured: list[str]) -> Iterator[dict[str, Any]
             "original_sha256": stimulus.original_sha256,
             "file": image_path(stimulus),
         } | {name: stimulus.features.get(name) for name in measured}
+
+
+def generators(study: Study) -> Table:
+    """One row per generator whose images the study shows."""
+    return table_of("generators", GENERATOR_COLUMNS, _generator_rows(study))
+
+
+def _generator_rows(study: Study) -> Iterator[dict[str, Any]]:
+    for generator in Generator.objects.filter(stimuli__study=study).distinct():
+        weights = generator.open_weights
+        yield {
+            "name": generator.name,
+            "vendor": generator.vendor,
+            "kind": generator.kind,
+            "open_weights": "" if weights is None else boolean(weights),
+            "released": generator.released.isoformat() if generator.released else "",
+            "cost_per_image_usd": generator.cost_per_image_usd,
+        }
 
 
 def image_path(stimulus: Stimulus) -> str:

@@ -59,7 +59,7 @@ class Release(DataSet):
 
     def tables(self) -> list[Table]:
         stimuli = records.stimuli(self.study, with_files=self.with_images)
-        return [self._trials(), self._participants(), stimuli]
+        return [self._trials(), self._participants(), stimuli, records.generators(self.study)]
 
     def _trials(self) -> Table:
         columns = [_monthly(c) for c in tables.TRIAL_COLUMNS if c.name not in LEFT_OUT["trials"]]

@@ -148,7 +148,7 @@ def test_export_is_a_data_package_that_frictionless_accepts(asking, tmp_path):
     read_zip(asking).extractall(tmp_path)
     report = frictionless.Package(str(tmp_path / "datapackage.json")).validate()
     assert report.flatten(["type", "fieldName", "note"]) == []
-    assert report.stats["tasks"] == 3
+    assert report.stats["tasks"] == 4
 
 
 def test_export_is_read_by_the_analysis_after_a_simulated_participant(transactional_db, tmp_path):
@@ -160,6 +160,7 @@ def test_export_is_read_by_the_analysis_after_a_simulated_participant(transactio
     assert len(loaded.trials) == 8
     assert loaded.trials["is_simulated"].all()
     assert loaded.warnings == []
+    assert list(loaded.generators["name"]) == ["Painter 1"]
     assert list(loaded.participants["background_art"]) == [
         Participant.objects.get(code=codes[0]).background["art"]
     ]

@@ -1,5 +1,6 @@
 """`manage.py demo`: from nothing to a working study with real images, in one command."""
 
+import json
 import secrets
 import shutil
 import socket
@@ -16,7 +17,7 @@ from django.db import connection
 from django.urls import reverse
 from tqdm import tqdm
 
-from survey import audits, bots, demo, export, server, studies
+from survey import audits, bots, demo, design, export, server, studies
 from survey.management.commands.import_stimuli import advance
 from survey.models import Study
 
@@ -78,8 +79,10 @@ class Command(BaseCommand):
         data = settings.VAR_DIR / "demo-data.zip"
         export.save(study, data)
         command = [sys.executable, "-m", "analysis", "report", str(data), "--out", str(folder)]
+        plan = settings.VAR_DIR / "demo-plan.json"
+        plan.write_text(json.dumps(design.to_dict(studies.design_of(study))), encoding="utf-8")
         done = subprocess.run(
-            [*command, "--include-simulated"],
+            [*command, "--preset", str(plan), "--include-simulated"],
             cwd=settings.BASE_DIR,
             capture_output=True,
             text=True,
