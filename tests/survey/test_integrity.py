@@ -26,15 +26,18 @@ def test_verify_accepts_an_untouched_study(participant):
     assert (findings.participants, findings.responses, findings.faults) == (1, 8, [])
 
 
-@pytest.mark.parametrize("verb", ["update", "delete"])
-def test_database_refuses_to_change_a_response(participant, verb):
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda responses: responses.update(response="right"),
+        lambda responses: responses._raw_delete("default"),
+    ],
+)
+def test_database_refuses_to_change_a_response(participant, change):
     responses = Response.objects.filter(trial__participant=participant)
 
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
-        if verb == "update":
-            responses.update(response="right")
-        else:
-            responses._raw_delete("default")
+        change(responses)
 
     assert changed(participant) == []
 
