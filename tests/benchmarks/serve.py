@@ -204,7 +204,8 @@ def report(
     kind = f"every {options.think:g} s" if options.think else "closed loop"
     print(
         f"{'PostgreSQL' if options.database else 'SQLite'}, {options.participants} participants, "
-        f"{kind}: {n / counted:.0f} trials/s, {cpu / n * 1000:.2f} CPU ms a trial, p50 {tally.percentile(0.5):.0f} ms, "
+        f"{kind}: {n / counted:.0f} trials/s, {cpu / n * 1000:.2f} CPU ms a trial, "
+        f"p50 {tally.percentile(0.5):.0f} ms, "
         f"p99 {tally.percentile(0.99):.0f} ms, errors {tally.errors}; server CPU "
         f"{cpu / wall:.2f} cores, generator {own / wall:.2f} cores, server memory {mb} MB"
     )
