@@ -52,13 +52,14 @@ def write_parquet(out: BinaryIO, study: Study, selection: Selection = EVERYBODY)
     pieces = table.csv()
     next(pieces)  # the header
     with parquet.ParquetWriter(pa.PythonFile(out, mode="w"), schema) as writer:
+        yield  # the download begins
         for data in _larger(pieces):
             writer.write_table(arrow_csv.read_csv(io.BytesIO(data), read, parse, options))
             yield
     yield
 
 
-def _larger(pieces: Iterable[bytes], size: int = 1 << 24) -> Iterator[bytes]:
+def _larger(pieces: Iterable[bytes], size: int = 1 << 22) -> Iterator[bytes]:
     """Pieces put together, because small row groups are slow to read."""
     waiting: list[bytes] = []
     for data in pieces:
@@ -95,8 +96,11 @@ def write_wide(out: BinaryIO, study: Study, selection: Selection = EVERYBODY) ->
 
     The columns are named BLOCK_ITEM_WHAT, because every participant has an order of the own.
     """
-    people, shown = records.participants(study, selection), _wide_columns(study, selection)
-    out.write(tables.csv_lines([[*people.names, *shown]]))
+    people = records.participants(study, selection)
+    out.write(tables.csv_lines([people.names]).rstrip())
+    yield  # the download begins
+    shown = _wide_columns(study, selection)
+    out.write(b"," + tables.csv_lines([shown]) if shown else b"\n")
     groups = _by_participant(study, selection)
     code, cells = next(groups, ("", {}))
     batch: list[list[str]] = []
@@ -165,6 +169,10 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPES = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_RELATIONS = (
+    f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="rId1" '
+    f'Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
+)
 #: Characters that XML cannot hold.
 _FORBIDDEN = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF])
 
@@ -176,6 +184,8 @@ def write_xlsx(out: BinaryIO, study: Study, selection: Selection = EVERYBODY) ->
     rows = rows_of(table)
     sheets = 0
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as book:
+        book.writestr("_rels/.rels", _HEAD + _RELATIONS)
+        yield  # the download begins
         first: list[str] | None = next(rows, None)
         while first is not None or not sheets:
             sheets += 1
@@ -241,8 +251,6 @@ def _frame(sheets: int) -> dict[str, str]:
         'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPES}.sheet.main+xml"/>'
         f"{parts}</Types>",
-        "_rels/.rels": f'{relations}<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" '
-        'Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}">'
         f"<sheets>{names}</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f"{relations}{links}</Relationships>",

@@ -185,7 +185,8 @@ DIALECTS = {
         "answered_at": "replace(a.answered_at, ' ', 'T') || 'Z'",
         "month": "substr({time}, 1, 7)",
         "rows": "SELECT {fields} FROM json_each(%s)",
-        "field": "json_extract(value, '$.{name}') AS {name}",
+        # without the cast it has no affinity, and SQLite makes no index to find it by
+        "field": "CAST(json_extract(value, '$.{name}') AS {type}) AS {name}",
     },
 }
 
@@ -222,6 +223,7 @@ LEFT JOIN derived d ON d.task = t.task
     AND d.left_kind = coalesce(l.kind, -1) AND d.right_kind = coalesce(r.kind, -1)
     AND d.single_kind = coalesce(s.kind, -1)
 WHERE t.participant_id IN ({chosen})
+ORDER BY {order}, t."index"
 """
 
 
@@ -239,32 +241,33 @@ def trials(
     """
 
     def source() -> Iterator[Chunk]:
-        query, params = _query(study, selection, columns, replaced or {})
-        order = "p.code" if by_code else "t.participant_id"
-        return _rows(f'{query} ORDER BY {order}, t."index"', params)
+        return _rows(*query(study, selection, columns, replaced or {}, by_code))
 
     return Table("trials", columns, source)
 
 
-def _query(
+def query(
     study: Study,
     selection: Selection,
     columns: Sequence[Column],
     replaced: dict[str, str],
+    by_code: bool = False,
 ) -> tuple[str, list[Any]]:
+    """The trials in SQL, with its parameters."""
     shown, derived = _shown(study)
     dialect = DIALECTS[connection.vendor]
     chosen = selection.participants(study).filter(withdrawn_at__isnull=True).order_by()
     chosen_sql, chosen_params = chosen.values("pk").query.sql_with_params()
     own = {name: dialect[name] for name in ("flags", "answered_at")}
     sql = SQL | own | {"study_id": f"'{study.slug}'", "mode": _mode_sql(study)} | replaced
-    query = QUERY.format(
+    text = QUERY.format(
         shown=_rows_sql(dialect, SHOWN_TYPES),
         derived=_rows_sql(dialect, DERIVED_TYPES),
         columns=", ".join(_expression(column, sql) for column in columns),
         chosen=chosen_sql,
+        order="p.code" if by_code else "t.participant_id",
     )
-    return query, [json.dumps(shown), json.dumps(derived), *chosen_params]
+    return text, [json.dumps(shown), json.dumps(derived), *chosen_params]
 
 
 def _expression(column: Column, sql: dict[str, str]) -> str:
@@ -287,7 +290,7 @@ def month(expression: str) -> str:
 
 def _rows_sql(dialect: dict[str, str], types: dict[str, str]) -> str:
     """Rows that come as one JSON parameter, as a table expression."""
-    fields = ", ".join(dialect["field"].format(name=name) for name in types)
+    fields = ", ".join(dialect["field"].format(name=n, type=t) for n, t in types.items())
     typed = ", ".join(f"{name} {type_}" for name, type_ in types.items())
     return dialect["rows"].format(fields=fields, types=typed)
 
@@ -353,20 +356,20 @@ def _meetings(task: str, kinds: dict[tuple[str, str, str], int]) -> Iterator[dic
             yield nobody | sides | {"left_kind": left_kind, "right_kind": right_kind}
 
 
-def _rows(query: str, params: list[Any]) -> Iterator[Chunk]:
+def _rows(sql: str, params: list[Any]) -> Iterator[Chunk]:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            yield from _copied(cursor, query, params)
+            yield from _copied(cursor, sql, params)
         else:
-            cursor.execute(query, params)
+            cursor.execute(sql, params)
             while batch := cursor.fetchmany(BATCH):
                 yield csv_lines(batch), len(batch)
 
 
-def _copied(cursor: Any, query: str, params: list[Any]) -> Iterator[Chunk]:
+def _copied(cursor: Any, sql: str, params: list[Any]) -> Iterator[Chunk]:
     """PostgreSQL writes the CSV; its rows are passed on in larger pieces."""
     waiting, size = [], 0
-    with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)", params) as copy:
+    with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)", params) as copy:
         for row in copy:
             waiting.append(row)
             size += len(row)
