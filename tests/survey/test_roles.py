@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from survey import roles
 from survey.admin import pages
-from survey.models import Generator, Membership, Pair, Study
+from survey.models import Generator, Membership, Pair, Report, Study
 from survey.panels import Arrival
 from survey.roles import RIGHTS, Right, Role
 from tests import factories
@@ -42,13 +42,17 @@ PAGES = {
     "preview_trials": Right.DESIGN,
     "recruitment": Right.RUN,
     "release": Right.RELEASE,
+    "report": Right.RESPONSES,
+    "report_files": Right.RESPONSES,
+    "report_live": Right.RESPONSES,
+    "report_page": Right.RESPONSES,
+    "reports": Right.RESPONSES,
     "toml": Right.SEE,
     "watch": Right.WATCH,
     "watch_live": Right.WATCH,
 }
 
-#: What pages need in their address besides the study.
-ARGUMENTS = {"preregistration": [1]}
+#: What a page needs besides its address.
 QUERIES = {"download": {"form": "csv"}}
 
 #: The right to look at each table, and the right to change its rows (None: nobody may).
@@ -83,6 +87,12 @@ SUPERUSERS_ONLY = {"auth", "axes", "auditlog", "otp_totp", "django_tasks_databas
 PUBLIC = {
     *("home", "entry", "start", "consent_text", "credits", "trial_page", "trials", "responses"),
     *("background", "debrief", "withdraw", "image", "language", "health_live", "health_ready"),
+    *(
+        "score_card",
+        "clues",
+        "privacy",
+        "study_privacy",
+    ),
 }
 
 
@@ -98,11 +108,20 @@ def world(db):
     study, foreign = factories.make_study(slug="ours"), factories.make_study(slug="foreign")
     for one in (study, foreign):
         factories.complete(factories.enrol(one, arrival=ALICE))
+        make_report(one)
         one.pairs.filter(code="pair00").update(code=f"pair-of-{one.slug}")
     Generator.objects.create(name="Unused 1")
     theirs = Generator.objects.create(name="Painter of foreign")
     foreign.stimuli.filter(origin="ai").update(generator=theirs)
     return study, foreign
+
+
+def make_report(study: Study) -> None:
+    """A report that is done, with a page."""
+    found = {"claims": [], "counts": {}, "settings": {}, "warnings": []}
+    report = Report.objects.create(study=study, state=Report.State.DONE, result={"en": found})
+    (report.folder / "en").mkdir(parents=True)
+    (report.folder / "en" / "report.html").write_text("<p>", encoding="utf-8")
 
 
 def somebody(django_user_model: Any, client: Any, role: str = "", study: Study | None = None):
@@ -156,12 +175,24 @@ def test_pages_are_registered_with_the_right_of_the_table():
     assert {page.name: page.right for page in pages.every_page()} == PAGES
 
 
+def page_address(study: Study, name: str) -> str:
+    """Where a page is, with what its address needs besides the study."""
+    report = study.reports.get().pk
+    arguments = {
+        "preregistration": [1],
+        "report": [report],
+        "report_live": [report],
+        "report_page": [report, "en"],
+        "report_files": [report, "en"],
+    }
+    return pages.address(study, name, *arguments.get(name, []))
+
+
 def page_answers(client: Any, study: Study) -> dict[str, int]:
     """What each page of a study answers: 403 and 404 as they are, all else as 200."""
     answers = {}
     for name in PAGES:
-        address = pages.address(study, name, *ARGUMENTS.get(name, []))
-        status = client.get(address, QUERIES.get(name)).status_code
+        status = client.get(page_address(study, name), QUERIES.get(name)).status_code
         answers[name] = status if status in (403, 404, 500) else 200
     return answers
 
@@ -186,7 +217,7 @@ def test_pages_open_for_superusers(world, admin_client):
 
 def test_pages_lead_to_the_sign_in_without_one(world, client):
     for name in PAGES:
-        answer = client.get(pages.address(world[0], name, *ARGUMENTS.get(name, [])))
+        answer = client.get(page_address(world[0], name))
         assert (name, answer.status_code) == (name, 302)
         assert answer.url.startswith("/admin/login/")
 
