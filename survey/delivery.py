@@ -124,12 +124,23 @@ def _image_address() -> str:
 
 def feedback(recorded: flow.Recorded) -> dict[str, Any] | None:
     """What a participant is told about a response that is already locked."""
-    return told(flow.feedback(recorded.response.trial, recorded.response))
+    trial = recorded.response.trial
+    correct = flow.feedback(trial, recorded.response)
+    return told(correct, trial if studies.is_learning(trial.participant.version) else None)
 
 
-def told(correct: bool | None) -> dict[str, Any] | None:
-    """Feedback in words; nothing where there is no right answer or none is told."""
+def told(correct: bool | None, revealed: Trial | None = None) -> dict[str, Any] | None:
+    """Feedback in words; nothing where there is no right answer or none is told.
+
+    In the learning mode it comes with the truth about the trial.
+    """
     if correct is None:
         return None
     text = _("Yes, that is right.") if correct else _("Not this time.")
-    return {"correct": correct, "text": text}
+    return {"correct": correct, "text": text, "labels": revealed and truth(revealed)}
+
+
+def truth(trial: Trial) -> list[str]:
+    """What each stimulus of a trial is; only for a trial whose response is locked."""
+    names = {"real": _("Photograph"), "ai": _("AI image"), "enhanced": _("Changed by an AI")}
+    return [names[stimulus.origin] for stimulus in trial.shown()]

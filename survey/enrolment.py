@@ -3,6 +3,7 @@
 import random
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.core.signing import BadSignature, Signer
@@ -32,6 +33,7 @@ def start(
     arrival: Arrival | None = None,
     viewport: str = "",
     is_simulated: bool = False,
+    flags: Sequence[str] = (),
 ) -> Participant:
     """Admit one participant and write the whole plan, in one transaction.
 
@@ -67,6 +69,7 @@ def start(
         is_simulated=is_simulated,
         holds_place=not is_simulated,
         consent_version=consent_version,
+        flags=[] if is_simulated else list(flags),  # bots have no clock
     )
     if arrival is not None:
         recruitment.remember(participant, arrival)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analysis import schema
-from survey import design, enrolment, integrity, recruitment, studies
+from survey import attention, design, enrolment, integrity, recruitment, studies
 from survey.models import Erasure, Participant, Response, Study, Trial
 from survey.prepared import Prepared, insert
 
@@ -317,12 +317,19 @@ def finish(participant: Participant, background: Mapping[str, Any]) -> None:
         raise FlowError("too_early", _("Some images are still waiting for you."))
     participant.background = dict(background)
     participant.completed_at = timezone.now()
+    participant.flags = [*participant.flags, *attention.on_completion(_given(participant))]
     last = _last_response(participant)
     integrity.seal_participant(
         participant, last.chain if last else integrity.first_link(participant)
     )
-    participant.save(update_fields=["background", "completed_at", "salt", "seal"])
+    participant.save(update_fields=["background", "completed_at", "flags", "salt", "seal"])
     enrolment.take_place_back(participant, allocation)
+
+
+def _given(participant: Participant) -> list[attention.Given]:
+    answered = participant.trials.filter(answer__isnull=False).order_by("index")
+    rows = answered.values_list("block_key", "task", "answer__response")
+    return [attention.Given(*row) for row in rows]
 
 
 @transaction.atomic
@@ -343,6 +350,7 @@ def withdraw(participant: Participant) -> None:
         setattr(participant, name, "")
     participant.start_key = f"erased-{participant.code}"
     participant.background = participant.completed_at = None
+    participant.flags = []
     participant.withdrawn_at = timezone.now()
     participant.save()
 

@@ -7,13 +7,16 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from survey import design
+from survey import attention, design
 
 OWN_WORDS_MAX = 500
 
 
 class ConsentForm(forms.Form):
-    """Consent and age gate. The start key makes a repeated POST harmless."""
+    """Consent and age gate. The start key makes a repeated POST harmless.
+
+    `website` is a field that people do not see; programs fill it in.
+    """
 
     agree = forms.BooleanField(
         label=gettext_lazy("I have read this and I want to take part."),
@@ -24,15 +27,30 @@ class ConsentForm(forms.Form):
     viewport = forms.RegexField(
         r"^\d{1,5}x\d{1,5}$", required=False, widget=forms.HiddenInput, max_length=20
     )
+    opened = forms.CharField(required=False, widget=forms.HiddenInput)
+    webdriver = forms.CharField(required=False, widget=forms.HiddenInput)
+    website = forms.CharField(
+        required=False,
+        label=gettext_lazy("Leave this empty"),
+        widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}),
+    )
 
     def __init__(self, *args: Any, minimum_age: int, **kwargs: Any) -> None:
-        kwargs.setdefault("initial", {"start_key": secrets.token_urlsafe(24)})
+        start_key = secrets.token_urlsafe(24)
+        kwargs.setdefault("initial", {"start_key": start_key, "opened": attention.opened_now()})
         super().__init__(*args, **kwargs)
         adult = self.fields["adult"]
         adult.label = _("I am %(age)s years old or older.") % {"age": minimum_age}
         adult.error_messages["required"] = _(
             "You can take part from the age of %(age)s. Please tick this box to confirm your age."
         ) % {"age": minimum_age}
+
+    def flags(self) -> list[str]:
+        """What the form noticed of the way in."""
+        values = self.cleaned_data
+        return attention.on_entry(
+            honeypot=values["website"], opened=values["opened"], webdriver=values["webdriver"]
+        )
 
 
 class BackgroundForm(forms.Form):

@@ -24,6 +24,10 @@ from survey.panels import Arrival, Outcome, Refused, Rules, WayBack
 COOKIE = "arrival"
 COOKIE_SECONDS = 2 * 60 * 60
 
+#: The smallest window, in CSS pixels, of a study that does not allow small screens: two pictures
+#: find room beside each other.
+SMALLEST = (800, 500)
+
 #: MTurk frames the entry page; this parameter says that the page has left the frame.
 OWN_TAB = "own_tab"
 
@@ -59,6 +63,15 @@ def arrival_of(request: HttpRequest, study: Study) -> Arrival | None:
     except signing.BadSignature:
         return None
     return arrival if arrival.panel == recruitment.rules_of(study).panel else None
+
+
+def is_too_small(study: Study, viewport: str) -> bool:
+    """Whether a window such as 390x844 is smaller than the study allows."""
+    if study.allow_small_screens or not viewport:
+        return False
+    return any(
+        size < least for size, least in zip(map(int, viewport.split("x")), SMALLEST, strict=True)
+    )
 
 
 def screened_out(request: HttpRequest, study: Study) -> WayBack | None:

@@ -239,5 +239,4 @@ def _most_missed_first(
 
 
 def _curve(participant: Participant, trials: list[Trial]) -> learning.Curve | None:
-    is_learning = studies.frozen(participant.version).study.mode == "learning"
-    return learning.curve(_hits(trials)) if is_learning else None
+    return learning.curve(_hits(trials)) if studies.is_learning(participant.version) else None

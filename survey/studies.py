@@ -179,6 +179,11 @@ def frozen(version: Version) -> Frozen:
 _frozen: dict[str, tuple[design.Study, tuple[design.Stimulus, ...]]] = {}
 
 
+def is_learning(version: Version) -> bool:
+    """Whether the truth follows each trial, so that the data are of the learning mode."""
+    return frozen(version).study.mode == "learning"
+
+
 def block_of(version: Version, key: str) -> design.Block:
     """The frozen design of one block."""
     return next(block for block in frozen(version).study.blocks if block.key == key)

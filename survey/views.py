@@ -31,6 +31,7 @@ from survey import (
     delivery,
     enrolment,
     flow,
+    learning,
     markup,
     reception,
     recruitment,
@@ -75,6 +76,8 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
     form = ConsentForm(request.POST, minimum_age=study.minimum_age)
     if not form.is_valid():
         return _entry_page(request, study, form, status=422)
+    if reception.is_too_small(study, form.cleaned_data["viewport"]):
+        return _entry_page(request, study, form, status=422)
     language = study.language_for()
     try:
         participant = enrolment.start(
@@ -85,6 +88,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
             arrival=reception.arrival_of(request, study),
             viewport=form.cleaned_data["viewport"],
             is_simulated=enrolment.is_simulation_pass(request.POST.get("simulated", "")),
+            flags=form.flags(),
         )
     except enrolment.NotOpenError as closed:
         return _closed_page(request, study, str(closed))
@@ -110,8 +114,12 @@ def _entry_page(
         "form": form,
         "action": reverse("start", args=[study.slug]),
         "consent_download_url": reverse("consent_text", args=[study.slug]),
+        "smallest": None if study.allow_small_screens else reception.SMALLEST,
     }
-    return render(request, "survey/entry.html", context, status=status)
+    back = None if study.allow_small_screens else reception.screened_out(request, study)
+    page = reception.render_with_way_back(request, "survey/entry.html", context, back)
+    page.status_code = status
+    return page
 
 
 def _closed_page(request: HttpRequest, study: Study, message: str) -> HttpResponse:
@@ -126,6 +134,8 @@ def _card(study: Study) -> dict[str, Any]:
         "summary": study.text("summary"),
         "duration_minutes": study.duration_minutes,
         "url": reverse("entry", args=[study.slug]),
+        "privacy_url": reverse("study_privacy", args=[study.slug]),
+        "is_learning": study.mode == "learning",
     }
 
 
@@ -155,6 +165,22 @@ def credits(request: HttpRequest, slug: str) -> HttpResponse:
     return render(
         request, "survey/credits.html", {"study": _card(study), "rows": studies.credits(study)}
     )
+
+
+@require_GET
+def privacy(request: HttpRequest, slug: str = "") -> HttpResponse:
+    """What is stored, in plain words; with a study also whom to ask."""
+    study = get_object_or_404(Study, slug=slug) if slug else None
+    if study is not None and study.state == Study.State.DRAFT:
+        raise Http404
+    known = {"study": _card(study), "contact": study.text("contact")} if study else {}
+    return render(request, "survey/privacy.html", known)
+
+
+@require_GET
+def clues(request: HttpRequest) -> HttpResponse:
+    """What is known to give AI images away: the glossary of the learning mode."""
+    return render(request, "survey/clues.html", {"clues": learning.CLUES})
 
 
 @require_GET
@@ -249,8 +275,13 @@ def _page_of(participant: Participant) -> str:
 
 def _frame(participant: Participant) -> dict[str, Any]:
     """What the head of every page needs."""
+    study = {
+        **_card(participant.study),
+        "languages": participant.study.languages,
+        "is_learning": studies.is_learning(participant.version),
+    }
     return {
-        "study": _card(participant.study) | {"languages": participant.study.languages},
+        "study": study,
         "withdraw_url": reverse("withdraw", args=[participant.token]),
         "private_link": reverse("trial_page", args=[participant.token]),
         "total": participant.planned,
@@ -353,6 +384,7 @@ def debrief(request: HttpRequest, participant: Participant) -> HttpResponse:
         "debrief_html": markup.render(participant.study.text("debrief", participant.language)),
         "result": results.of(participant),
         "credits_url": reverse("credits", args=[participant.study.slug]),
+        "clues": learning.CLUES if studies.is_learning(participant.version) else (),
         "card_url": reverse("score_card", args=[participant.token]),
     }
     back = completion.way_back(participant)

@@ -1,6 +1,7 @@
 // One trial: paint, clock, input. Times are in ms on the clock of performance.now().
 
 const IGNORE_MS = 200; // nobody has seen the stimuli so early
+const FAST_MS = 300; // hardly enough to see two pictures and to choose
 const DOUBLE_MS = 300; // the second half of a double click on the trial before
 const FIXATION_MS = 500; // before a limited exposure; otherwise the mark shows for one frame
 const CAPTION_REM = 2.25;
@@ -301,6 +302,12 @@ async function slide() {
   return input.value / 100;
 }
 
+/** Names for what may speak against a response; it counts all the same. */
+function noticed(rtMs, awayMs) {
+  const flags = { fast: rtMs < FAST_MS, focus_lost: awayMs > 0, webdriver: navigator.webdriver === true };
+  return Object.keys(flags).filter((name) => flags[name]);
+}
+
 /** Run one trial. Resolves with its response and all that was measured. */
 export async function present(trial, block, { images, loadedMs }) {
   arrange(trial, block, images);
@@ -343,7 +350,7 @@ export async function present(trial, block, { images, loadedMs }) {
     shown_h: height,
     images_loaded_ms: loadedMs,
     focus_lost_ms: away,
-    flags: [],
+    flags: noticed(choice.at - onset, away),
   };
 }
 
@@ -353,6 +360,12 @@ export async function tell(feedback, practiceOver) {
   $("practice-over").hidden = !practiceOver;
   const box = current.frame.querySelector(".chosen");
   box?.classList.toggle("wrong", feedback?.correct === false);
+  const told = current.frame.querySelectorAll(".told");
+  feedback?.labels?.forEach((label, i) => (told[i].textContent = label));
+  if (feedback?.labels && !current.captioned) {
+    current.captioned = true;
+    fit();
+  }
   showPanel("answer");
   $("continue").focus({ preventScroll: true });
   await pick([{ value: true, element: $("continue"), keys: [" ", "enter"] }], performance.now() + IGNORE_MS);

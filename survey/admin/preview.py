@@ -189,7 +189,7 @@ def _feedback(study: Study, trial: Trial, response: object) -> dict[str, Any] | 
     tells = _block_of(study, trial).feedback
     if tells == "each" or (tells == "practice" and trial.kind == "practice"):
         correct = flow.is_correct(trial, Response(response=str(response)))
-        return delivery.told(correct)
+        return delivery.told(correct, trial if study.mode == "learning" else None)
     return None
 
 
@@ -209,6 +209,7 @@ def _frame(study: Study) -> dict[str, Any]:
             "consent_version": study.text("consent_version"),
             "consent_html": markup.render(study.text("consent")),
             "languages": study.languages,
+            "is_learning": study.mode == "learning",
         },
         "back": reverse("admin:survey_study_checklist", args=[study.pk]),
     }
