@@ -47,7 +47,12 @@ class InProcess:
 
     def __init__(self) -> None:
         host = next((h.strip("[].*") for h in settings.ALLOWED_HOSTS if h != "*"), "localhost")
-        self.client = Client(enforce_csrf_checks=True, headers={"host": host})
+        # As over TLS: production leads everything else there, and demands to know the origin then.
+        self.client = Client(
+            enforce_csrf_checks=True,
+            headers={"host": host, "origin": f"https://{host}"},
+            **{"wsgi.url_scheme": "https"},
+        )
 
     def get(self, path: str) -> Page:
         return self._page(path, self.client.get(path, follow=True))
@@ -127,6 +132,9 @@ class Bot:
 
     def _finish(self, participant: Participant, token: str) -> None:
         path = reverse("background", args=[token])
+        page = self.transport.get(path)
+        if not page.url.endswith(path):  # nothing to ask, so the end is there already
+            return
         fields: dict[str, Any] = {}
         for question in studies.frozen(participant.version).study.background:
             if question.choices:
@@ -135,7 +143,7 @@ class Bot:
                 fields[question.key] = str(self.rng.randint(18, 80))
             elif question.required:
                 fields[question.key] = "simulated"
-        self._post_form(path, self.transport.get(path), fields)
+        self._post_form(path, page, fields)
 
     def _answer(self, trial: dict[str, Any], block: dict[str, Any]) -> dict[str, Any]:
         keys = [url.rsplit("/", 1)[-1].removesuffix(".jpg") for url in trial["images"]]

@@ -53,6 +53,7 @@ def address(study, name):
 
 def test_enrolment_counts_each_step_of_people_alone(study):
     study.quota = 10
+    study.save()
     done, begun, gone = (factories.enrol(study, number) for number in range(3))
     factories.enrol(study, 3)
     factories.complete(factories.enrol(study, 4, is_simulated=True))
@@ -188,7 +189,7 @@ def test_watch_page_has_a_table_behind_every_picture_and_words_for_it(study, cli
     sections = re.findall(r"<section.*?</section>", page, re.S)
     drawn = [section for section in sections if "<svg" in section]
     names = [re.search('id="section-(.*?)"', section)[1].split("-")[0] for section in drawn]
-    expected = ["enrolment", "flow", "accuracy", "ai_choice_share", "exposures", "sides"]
+    expected = ["enrolment", "flow", "accuracy", "ai_choice_share", "exposures", "sides", "times"]
     assert [name for name in names if name != "flags"] == expected
     assert all("<table>" in section for section in drawn)
     assert all(
