@@ -23,7 +23,7 @@ RANDOM = {"name_letters", "name_order", "created_order", "metadata_words"}
 RANDOM |= {"comment_start", "comment_mean"}
 
 #: What is random in a page and so differs between two renderings of the same thing.
-TOKENS = re.compile(r'name="(csrfmiddlewaretoken|start_key)" value="[^"]*"')
+TOKENS = re.compile(r'name="(csrfmiddlewaretoken|start_key|opened)" value="[^"]*"')
 
 #: Labels that the design shows in a trial, as they stand in the plan of the trial page.
 LABELS = re.compile(r'"labels": \["[^"]*"(, "[^"]*")?\]')

@@ -42,17 +42,20 @@ class Transport(Protocol):
     def post(self, path: str, body: str, content_type: str) -> Page: ...
 
 
+class TlsClient(Client):
+    """As over TLS, where production leads everything else."""
+
+    def generic(self, *args: Any, **kwargs: Any) -> Any:
+        return super().generic(*args, **kwargs | {"secure": True})
+
+
 class InProcess:
     """Straight into the application, through all of its middleware."""
 
     def __init__(self) -> None:
         host = next((h.strip("[].*") for h in settings.ALLOWED_HOSTS if h != "*"), "localhost")
-        # As over TLS: production leads everything else there, and demands to know the origin then.
-        self.client = Client(
-            enforce_csrf_checks=True,
-            headers={"host": host, "origin": f"https://{host}"},
-            **{"wsgi.url_scheme": "https"},
-        )
+        headers = {"host": host, "origin": f"https://{host}"}
+        self.client = TlsClient(enforce_csrf_checks=True, headers=headers)
 
     def get(self, path: str) -> Page:
         return self._page(path, self.client.get(path, follow=True))

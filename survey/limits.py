@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
+from survey import enrolment
 from survey.models import StartCount
 
 View = Callable[..., HttpResponse]
@@ -34,7 +35,9 @@ def limit_starts(view: View) -> View:
 
 
 def _is_counted(request: HttpRequest) -> bool:
-    return request.method == "POST" and bool(settings.TRUSTED_PROXY)
+    if request.method != "POST" or not settings.TRUSTED_PROXY:
+        return False
+    return not enrolment.is_simulation_pass(request.POST.get("simulated", ""))
 
 
 def _source(request: HttpRequest) -> str:

@@ -13,7 +13,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import RequestFactory
 
-from survey import limits, logs, proxy, server
+from survey import bots, limits, logs, proxy, server
 from survey.models import Participant, StartCount
 
 Usage = namedtuple("Usage", "total used free")
@@ -226,6 +226,13 @@ def test_starts_are_not_limited_without_a_named_proxy(study, client, settings):
 
     assert [start_from(client, "203.0.113.9", n) for n in range(3)] == [303] * 3
     assert StartCount.objects.count() == 0
+
+
+def test_bots_are_not_counted_and_pass_where_all_must_come_by_tls(study, settings):
+    settings.TRUSTED_PROXY, settings.STARTS_PER_HOUR = ["127.0.0.1"], 1
+    settings.SECURE_SSL_REDIRECT = True
+
+    assert len(list(bots.run(study, 3))) == 3
 
 
 def test_counts_of_earlier_hours_are_removed(db, monkeypatch):
