@@ -192,8 +192,10 @@ def page_answers(client: Any, study: Study) -> dict[str, int]:
     """What each page of a study answers: 403 and 404 as they are, all else as 200."""
     answers = {}
     for name in PAGES:
-        status = client.get(page_address(study, name), QUERIES.get(name)).status_code
-        answers[name] = status if status in (403, 404, 500) else 200
+        answer = client.get(page_address(study, name), QUERIES.get(name))
+        answers[name] = answer.status_code if answer.status_code in (403, 404, 500) else 200
+        if answer.streaming:
+            answer.getvalue()  # a file is closed at its end
     return answers
 
 
