@@ -1,4 +1,6 @@
-"""Two small studies for the browser: the demo's tasks in short, and every other kind of task."""
+"""Small studies for the browser: the demo's tasks in short, and every other kind of task."""
+
+from dataclasses import replace
 
 from survey.design import Block, Choice, Question, Study
 
@@ -159,3 +161,9 @@ EVERY_TASK = Study(
         ),
     ),
 )
+
+#: Others have taken part in this one.
+CROWD = replace(SHORT, slug="crowd", background=())
+
+#: Two pictures have to find room beside each other.
+LARGE_SCREENS = replace(SHORT, slug="large-screens", allow_small_screens=False)

@@ -113,13 +113,29 @@ def make_studies() -> None:
     from tests.end_to_end import designs
 
     call_command("migrate", verbosity=0)
-    plans = (demo.demo_design(), designs.SHORT, designs.EVERY_TASK)
+    plans = (
+        demo.demo_design(),
+        demo.demo_design("learn"),
+        designs.SHORT,
+        designs.EVERY_TASK,
+        designs.CROWD,
+        designs.LARGE_SCREENS,
+    )
     first, *others = [studies.save_design(plan) for plan in plans]
     studies.import_stimuli(first, demo.STIMULI)
     for study in others:
         copy_stimuli(first, study)
     for study in (first, *others):
         go_live(study)
+    fill(next(study for study in others if study.slug == "crowd"))
+
+
+def fill(study: Any) -> None:
+    """Let enough others take part for a comparison; they count as people."""
+    from survey import bots, standing
+
+    list(bots.run(study, standing.ENOUGH))
+    study.participants.update(is_simulated=False)
 
 
 def copy_stimuli(first: Any, other: Any) -> None:
