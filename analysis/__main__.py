@@ -1,4 +1,4 @@
-"""The commands of the analysis: report, validate, power, simulate, audit."""
+"""The commands of the analysis: report, validate, power, simulate, convert, counts, audit."""
 
 import argparse
 import sys
@@ -95,6 +95,29 @@ def power(options: argparse.Namespace) -> int:
     return planning.run(options)
 
 
+def counts(options: argparse.Namespace) -> int:
+    """Analyse published counts again, over a range of assumed standard deviations."""
+    from analysis import published
+    from analysis.checks import Fault
+    from analysis.plan import Plan
+
+    try:
+        text = options.study.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fault = Fault(str(options.study), None, "", str(error), "a readable TOML file")
+        raise DataError([fault]) from None
+    found = published.reanalyse(published.parse(text, str(options.study)), Plan())
+    if options.out == "-":
+        print(published.as_markdown(found), end="")
+        return 0
+    folder = Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "counts.md").write_text(published.as_markdown(found), encoding="utf-8")
+    (folder / "counts.json").write_text(published.as_json(found), encoding="utf-8")
+    print(folder / "counts.md")
+    return 0
+
+
 def audit(options: argparse.Namespace) -> int:
     """Run the leak audit on a folder of served images."""
     from analysis import audit as auditing
@@ -112,6 +135,7 @@ def parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _command(commands, "validate", validate).add_argument("path", type=Path, metavar="PATH")
     _add_simulate(_command(commands, "simulate", simulate))
     _add_convert(_command(commands, "convert", convert))
+    _add_counts(_command(commands, "counts", counts))
     _add_power(_command(commands, "power", power), needed="power" in given)
     _add_audit(_command(commands, "audit", audit))
     return whole
@@ -155,6 +179,12 @@ def _add_convert(command: argparse.ArgumentParser) -> None:
     add("mapping", type=Path, metavar="MAPPING.toml", help="what becomes what")
     add("source", type=Path, metavar="IN", help="CSV, XLSX or jsPsych JSON, or a folder of them")
     add("out", type=Path, metavar="OUT", help=".csv or .parquet")
+
+
+def _add_counts(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("study", type=Path, metavar="FILE.toml", help="participants, images, shares correct")
+    add("--out", default="-", metavar="DIR|-", help="folder of counts.md and counts.json")
 
 
 def _add_audit(command: argparse.ArgumentParser) -> None:
