@@ -22,7 +22,7 @@ def coverage(sequence, runs, participants, first):
 
 
 def test_betting_sequence_covers_under_continuous_peeking():
-    assert coverage(betting_sequence, 300, 200, first=1) >= 0.95
+    assert coverage(betting_sequence, 150, 150, first=1) >= 0.95
 
 
 def test_asymptotic_sequence_covers_under_continuous_peeking():
