@@ -221,8 +221,9 @@ def test_starts_from_one_address_are_limited(study, client, settings):
     assert not StartCount.objects.filter(source__contains="203").exists()
 
 
-def test_starts_are_not_limited_without_a_named_proxy(study, client, settings):
-    settings.STARTS_PER_HOUR = 1
+@pytest.mark.parametrize(("named", "limit"), [([], 1), (["127.0.0.1"], 0)])
+def test_starts_are_not_limited_without_proxy_or_limit(study, client, settings, named, limit):
+    settings.TRUSTED_PROXY, settings.STARTS_PER_HOUR = named, limit
 
     assert [start_from(client, "203.0.113.9", n) for n in range(3)] == [303] * 3
     assert StartCount.objects.count() == 0
