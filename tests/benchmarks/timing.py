@@ -6,6 +6,7 @@
 A synthetic participant presses the mouse through Chromium's debugging protocol at random delays
 after the paint. `probe.js` measures from outside when the pair was really displayed, and takes the
 press from the browser's own time stamp; the difference is what the recorded time is held against.
+Both are what the browser knows: neither the display nor the mouse is measured by a device.
 The same driver runs jsPsych 8 from npm (html-button-response with two pictures as its buttons, all
 of them loaded beforehand, nothing sent to a server), so both stand in one table. Its plugin ends a
 trial at the click and not at the press, so its times are held against the click.
@@ -26,6 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -106,7 +108,7 @@ class Driver:
     @property
     def frame_ms(self) -> float:
         times = self.read("probe.frames")
-        return median(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+        return median(later - earlier for earlier, later in pairwise(times))
 
 
 # --- Honmono -------------------------------------------------------------------------------------
@@ -173,7 +175,7 @@ def participant(driver: Driver, url: str, slug: str, left: int, run: Run) -> int
             ended = None
         shown, pressed, _clicked = driver.answer("#left")
         real.append(pressed - shown)
-        if ended is not None:
+        if ended is not None and slug == "timing":  # a limited exposure has a fixation mark before
             run.waits.append(shown - ended)
         ended = pressed
         if slug == "glance":
@@ -187,7 +189,7 @@ def participant(driver: Driver, url: str, slug: str, left: int, run: Run) -> int
 
 
 def ours(driver: Driver, url: str, trials: int, run: Run) -> None:
-    """As many participants as it takes, half of the last ones with a limited exposure."""
+    """As many participants as it takes, and one with limited exposures."""
     answered = 0
     while answered < trials:
         answered += participant(driver, url, "timing", trials - answered, run)
@@ -283,7 +285,7 @@ def measure(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, in
 def row(name: str, latency: int, run: Run) -> str:
     errors = [abs(error) for error in run.errors]
     frames = [abs(shown - EXPOSURE_MS) / run.frame_ms for shown in run.exposures]
-    exposure = f"{at(frames, 0.99):.2f}" if frames else "not measured"
+    exposure = f"{median(frames):.2f}, {at(frames, 0.99):.2f}" if frames else "not measured"
     cells = [
         name,
         f"{latency} ms",
@@ -300,7 +302,7 @@ def row(name: str, latency: int, run: Run) -> str:
 
 HEAD = (
     "| | latency | trials | median error | median of its size | p99 of its size "
-    "| next pair after (p95) | exposure error in frames (p99) | frame |\n"
+    "| next pair after (p95) | exposure error in frames (median, p99) | frame |\n"
     "|---|---|---|---|---|---|---|---|---|"
 )
 
