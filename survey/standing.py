@@ -62,7 +62,7 @@ def _in_words(scores: list[int], correct: int) -> str:
         place = _("Most of them found more than you.")
     else:
         place = _("You are where most of them are.")
-    return f"{told} {place}"
+    return _("%(told)s %(place)s") % {"told": told, "place": place}
 
 
 def misses(version: Version) -> dict[str, tuple[int, int]]:
