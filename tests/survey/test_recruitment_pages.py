@@ -8,6 +8,7 @@ from django.core import signing
 from django.urls import reverse
 
 from survey import bots, flow, panels, reception, recruitment, studies
+from survey.design import Question
 from survey.models import EntryKey, PanelIdentity, Participant, Study
 from tests import factories
 
@@ -287,7 +288,9 @@ def test_second_entry_after_a_withdrawal_is_a_new_one(prolific, client):
 # --- out ---------------------------------------------------------------------------------------
 
 
-def test_nothing_tells_the_code_before_the_end(prolific, client):
+def test_nothing_tells_the_code_before_the_end(client, db):
+    asked = Question("age", "number", texts={"en": "How old are you?", "ja": "何歳ですか"})
+    recruit(factories.make_study(background=(asked,)), panel="prolific", codes=CODES)
     participant = enter(client, PROLIFIC_LINK)
     seen = []
 

@@ -158,8 +158,8 @@ def test_lines_of_finds_every_block(study):
     assert [lines[f"blocks[{i}]"] for i in range(len(study.blocks))] == headers
 
 
-def test_demo_studies_are_the_four_that_are_promised():
-    assert DEMOS == ["brief", "demo", "labels", "lu2023"]
+def test_demo_studies_are_the_five_that_are_promised():
+    assert DEMOS == ["brief", "demo", "labels", "learn", "lu2023"]
 
 
 @pytest.mark.parametrize("name", DEMOS)
