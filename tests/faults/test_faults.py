@@ -1,6 +1,6 @@
 """What must never happen, whatever happens: an acknowledged response is lost.
 
-Short here. `HONMONO_FAULT_KILLS=100 uv run pytest tests/faults` is the long form, whose numbers
+Short here. `HONMONO_FAULT_KILLS=100 uv run pytest -n 0 tests/faults` is the long form, whose numbers
 are in docs/deploy.md.
 """
 
