@@ -1,7 +1,7 @@
 """What must never happen, whatever happens: an acknowledged response is lost.
 
-Short here. `HONMONO_FAULT_KILLS=100 uv run pytest -n 0 tests/faults` is the long form, whose numbers
-are in docs/deploy.md.
+Short here. `HONMONO_FAULT_KILLS=100 uv run pytest -n 0 tests/faults` is the long form, whose
+numbers are in docs/deploy.md.
 """
 
 import json
