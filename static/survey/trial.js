@@ -3,7 +3,7 @@
 const IGNORE_MS = 200; // nobody has seen the stimuli so early
 const FAST_MS = 300; // hardly enough to see two pictures and to choose
 const DOUBLE_MS = 300; // the second half of a double click on the trial before
-const FIXATION_MS = 500; // before a limited exposure; otherwise the mark shows for one frame
+const FIXATION_MS = 500; // before a limited exposure; without a limit there is nothing to prepare for
 const CAPTION_REM = 2.25;
 const PADDING_PX = 8;
 
@@ -237,11 +237,10 @@ function arrange(trial, block, images) {
 
 /** Show all stimuli in one paint. Resolves with the time of the frame that shows them. */
 async function paint(fixationMs) {
-  const shown = await frames();
-  let now = shown;
-  do now = await frames();
-  while (now - shown < fixationMs);
+  const begun = await frames();
+  for (let now = begun; now - begun < fixationMs; ) now = await frames();
   $("stage").classList.remove("waiting");
+  // What is changed in one frame is seen when the next one begins.
   showPanel("choice");
   return frames();
 }

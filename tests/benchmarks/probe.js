@@ -38,7 +38,16 @@ requestAnimationFrame(frame);
 addEventListener("pointerdown", (event) => probe.presses.push(event.timeStamp), true);
 addEventListener("click", (event) => probe.clicks.push(event.timeStamp), true);
 watch(
-  () => document.querySelector("#stage:not([hidden]):not(.waiting) #left img, .jspsych-btn img"),
+  () => document.querySelector("#stage:not([hidden]):not(.waiting) #left img") ?? theirs(true),
   probe.shown,
 );
-watch(() => document.querySelector("#stage:not([hidden]):not(.waiting) #left canvas"), probe.masked);
+watch(
+  () => document.querySelector("#stage:not([hidden]):not(.waiting) #left canvas") ?? theirs(false),
+  probe.masked,
+);
+
+/** The stimulus of jsPsych's plugin, visible or made invisible by it. */
+function theirs(visible) {
+  const stimulus = document.getElementById("jspsych-image-button-response-stimulus");
+  return stimulus && (stimulus.style.visibility !== "hidden") === visible ? stimulus : null;
+}
