@@ -326,6 +326,21 @@ async function run() {
   location.replace(plan.url);
 }
 
+/** The whole screen for the pictures, where the browser can and the participant wants it. */
+function offerWholeScreen(button) {
+  button.hidden = !document.fullscreenEnabled;
+  button.addEventListener("click", () =>
+    document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen(),
+  );
+  document.addEventListener("fullscreenchange", () => {
+    const on = Boolean(document.fullscreenElement);
+    button.setAttribute("aria-pressed", on);
+    $("announcement").textContent = on ? button.dataset.on : button.dataset.off;
+  });
+}
+
+offerWholeScreen($("whole-screen"));
+
 // A page that comes back from the history is older than the server's knowledge.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 

@@ -71,8 +71,11 @@ export function pick(options, earliest = 0) {
     }
     const pressed = (event) => {
       if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.target.matches("input, a")) return;
-      const option = options.find(({ keys }) => keys?.includes(keyName(event)));
+      const key = keyName(event);
+      // In the head Space and Enter work what has the focus; every other key is for the trial.
+      const working = [" ", "enter"].includes(key) && event.target.closest("a, .head");
+      if (working || event.target.matches("input")) return;
+      const option = options.find(({ keys }) => keys?.includes(key));
       if (!option || option.element.closest("[hidden]")) return;
       event.preventDefault();
       choose(option.value, event.timeStamp, "keyboard");

@@ -139,3 +139,34 @@ def test_evidence_becomes_flags_and_the_honeypot_is_out_of_sight(visit, website)
     visitor.respond()
     visitor.wait_for_trial()
     assert '"webdriver"' in website.responses(visitor.token)[0]["flags"]
+
+
+def test_full_screen_by_keyboard_leaves_the_response_keys_to_the_trial(visit):
+    visitor = visit(1440, 900)
+    page = visitor.page
+    visitor.consent("short")
+    visitor.start_block()
+    button = page.get_by_role("button", name="Full screen")
+    button.focus()
+    page.keyboard.press("Space")
+    pressed = "document.querySelector('#whole-screen').getAttribute('aria-pressed')"
+    visitor.until(f"{pressed} === 'true'")
+    assert page.evaluate("document.fullscreenElement === document.documentElement")
+    assert page.locator("#announcement").inner_text() == "Full screen is on. Esc leaves it."
+    assert visitor.number() == 1
+    page.keyboard.press("f")
+    visitor.until("document.querySelector('#count').textContent.startsWith('2')")
+    assert page.evaluate("document.fullscreenElement !== null")
+    visitor.press("#whole-screen")
+    visitor.until(f"{pressed} === 'false'")
+    assert page.evaluate("document.fullscreenElement === null")
+
+
+def test_without_full_screen_in_the_browser_there_is_no_button(visit):
+    visitor = visit(1440, 900)
+    visitor.context.add_init_script(
+        "Object.defineProperty(Document.prototype, 'fullscreenEnabled', { value: false });"
+    )
+    visitor.consent("short")
+    visitor.start_block()
+    assert visitor.page.locator("#whole-screen").is_hidden()
