@@ -6,8 +6,8 @@ rows.
 """
 
 from analysis.mixed.glmm import fit_glmm
-from analysis.mixed.lmm import fit_lmm
+from analysis.mixed.lmm import PerfectFit, fit_lmm
 from analysis.mixed.marginal import marginal_probability
 from analysis.mixed.result import MixedFit
 
-__all__ = ["MixedFit", "fit_glmm", "fit_lmm", "marginal_probability"]
+__all__ = ["MixedFit", "PerfectFit", "fit_glmm", "fit_lmm", "marginal_probability"]

@@ -16,6 +16,11 @@ from analysis.mixed.search import Found, positive_diagonals, search
 from analysis.threads import one_thread
 
 FloatArray = NDArray[np.float64]
+ROUNDING = 1e-12  # of the sum of squares: what is left below is no residual
+
+
+class PerfectFit(ValueError):
+    """The model leaves nothing to chance, so that its likelihood has no maximum."""
 
 
 @one_thread
@@ -47,6 +52,8 @@ def fit_lmm(
     ------
     ValueError
         On unusable input, as :func:`analysis.mixed.fit_glmm`; also where `y` is constant.
+    PerfectFit
+        Where the effects fit `y` exactly.
 
     Notes
     -----
@@ -92,6 +99,8 @@ class Restricted:
         residuals = response - designs @ self.fixed
         freedom = len(self.response) - self.design.shape[1]
         squares = float(self.response @ residuals)
+        if squares <= ROUNDING * float(self.response @ self.response):
+            raise PerfectFit("y is fitted exactly: there is no residual variance to estimate")
         self.residual_variance = squares / freedom
         self.modes = layout.project(values, residuals)
         value = -0.5 * (

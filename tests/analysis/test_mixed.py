@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, special, stats
 
-from analysis.mixed import fit_glmm, fit_lmm, marginal_probability
+from analysis.mixed import PerfectFit, fit_glmm, fit_lmm, marginal_probability
 from analysis.mixed.cross import DenseCross, SparseCross
 from analysis.mixed.laplace import Laplace
 from analysis.mixed.layout import Layout
@@ -522,3 +522,11 @@ def test_marginal_probability_estimates_the_share_of_the_population():
 
     assert result.value == pytest.approx(y.mean(), abs=0.01)
     assert special.expit(fit.coef[0]) > result.value + 0.02
+
+
+def test_a_perfect_fit_is_refused():
+    """Every rating is the sum of what its person and its image add: nothing is left to chance."""
+    person, item = (part.ravel() for part in np.mgrid[:6, :5])
+
+    with pytest.raises(PerfectFit, match="no residual variance"):
+        fit_lmm(1.0 + person + 2.0 * item, np.ones((30, 1)), {"person": person, "item": item})
