@@ -7,15 +7,17 @@ import pandas as pd
 
 from analysis.claims import Test
 from analysis.estimate import Estimate
-from analysis.factors import Codes, crossed, has_items, limits, numbered
+from analysis.factors import Codes, crossed, numbered
 from analysis.labels import NO_EFFECT_LABEL, contrast_label, where
+from analysis.mixed import PerfectFit
 from analysis.pictures import Forest, Line
 from analysis.plan import Plan
-from analysis.proportions import boundary, mean_estimate
+from analysis.proportions import mean_estimate
 from analysis.regressions import Regression, regress
 from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task, too_little, varies
 from analysis.texts import Message
+from analysis.trust import PERFECT, trust
 
 QUESTION = "appeal"
 TASK = "rate_single"
@@ -34,7 +36,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
         for scale in scales(sample.main):
             rows = rated(sample.main, contrast, scale)
             problem = _unfit(rows)
-            is_appeal = scale in APPEAL or len(scales(sample.main)) == 1
+            is_appeal = scale == appeal_scale(sample.main)
             claim = claim_id("more_appealing", contrast, sample.contrasts)
             if problem is not None:
                 if is_appeal and len(rows):
@@ -43,9 +45,13 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             part = contrast_part(contrast, sample.contrasts)
             other = "" if is_appeal else f"question={scale}"
             scope = Scope.of(QUESTION, TASK, subset(part, other), rows)
-            found = difference(rows, scope, plan, where(contrast, TASK))
+            try:
+                found = difference(rows, scope, plan, where(contrast, TASK))
+            except PerfectFit:
+                if is_appeal:
+                    finding.tests.append(Test(claim, contrast, why_not=PERFECT))
+                continue
             finding.add(found.finding)
-            finding.results += _without_exclusions(sample, rows, contrast, scale, scope, plan)
             lines.append(Line(_label(contrast, scale, is_appeal), found.headline, is_appeal))
             if is_appeal:
                 finding.tests.append(found.test(claim, contrast))
@@ -77,6 +83,13 @@ def scales(trials: pd.DataFrame) -> list[str]:
     return sorted(str(name) for name in rows["question"].astype(object).fillna("").unique())
 
 
+def appeal_scale(trials: pd.DataFrame) -> str | None:
+    """The scale that the claim is about: appeal, or the only one."""
+    names = scales(trials)
+    named = [name for name in names if name in APPEAL] or (names if len(names) == 1 else [])
+    return named[0] if named else None
+
+
 def rated(trials: pd.DataFrame, contrast: str, scale: str) -> pd.DataFrame:
     """The ratings of one contrast on one scale."""
     rows = of_contrast(of_task(trials, [TASK]), contrast)
@@ -106,13 +119,9 @@ def difference(rows: pd.DataFrame, scope: Scope, plan: Plan, label: Message) -> 
         scope.result("sd_rating", "descriptive", sd),
         scope.result("log_likelihood", "lmm", fit.mixed.log_likelihood),
     ]
-    warnings = limits(factors, label) + boundary(fit.mixed, label)
-    return Difference(
-        Finding(QUESTION, results=results, warnings=warnings),
-        rows_sd[0],
-        standardised[0],
-        None if has_items(factors) else warnings[0],
-    )
+    trusted = trust(factors, label, fit.mixed)
+    finding = Finding(QUESTION, results=results, warnings=trusted.warnings)
+    return Difference(finding, rows_sd[0], standardised[0], trusted.limit)
 
 
 def design(
@@ -162,15 +171,6 @@ def _participant_mean(rows: pd.DataFrame, scope: Scope, plan: Plan) -> list[Resu
         return []
     term, method = "rating_difference", "participant_mean"
     return [scope.from_estimate(term, method, estimate, plan.level, 0.0)]
-
-
-def _without_exclusions(
-    sample: Sample, rows: pd.DataFrame, contrast: str, scale: str, scope: Scope, plan: Plan
-) -> list[Result]:
-    whole = rated(sample.unfiltered, contrast, scale)
-    name = subset(scope.subset.removeprefix("all"), "exclusions=none")
-    scope = Scope.of(QUESTION, TASK, name, whole)
-    return difference(whole, scope, plan, Message("")).finding.results
 
 
 def _label(contrast: str, scale: str, is_appeal: bool) -> Message:

@@ -5,15 +5,18 @@ import pandas as pd
 
 from analysis.claims import Test
 from analysis.detectability import TASKS, judged
-from analysis.factors import crossed, has_items, limits
+from analysis.factors import crossed
 from analysis.labels import CHANCE_LABEL, where
+from analysis.mixed import PerfectFit
 from analysis.pictures import Curve, Curves
 from analysis.plan import Plan
-from analysis.proportions import boundary, mean_estimate
+from analysis.proportions import mean_estimate
 from analysis.regressions import regress
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
-from analysis.samples import Finding, Sample, too_little
+from analysis.samples import Finding, Sample, too_little, varies
+from analysis.signal_detection import bootstrap_auc
 from analysis.texts import Message
+from analysis.trust import PERFECT, trust
 
 QUESTION = "confidence"
 BINS = np.linspace(0.5, 1.0, 6)
@@ -42,7 +45,11 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             scope = Scope.of(
                 QUESTION, task, subset(contrast_part(contrast, sample.contrasts)), rows
             )
-            finding.add(_gap(scope, rows, plan, claim, contrast))
+            try:
+                finding.add(_gap(scope, rows, plan, claim, contrast))
+            except PerfectFit:
+                finding.tests.append(Test(claim, contrast, why_not=PERFECT))
+                continue
             curves.append(_curve(rows, contrast, task, plan))
     if curves:
         finding.pictures.append(_picture(curves))
@@ -73,16 +80,27 @@ def _gap(scope: Scope, rows: pd.DataFrame, plan: Plan, claim: str, contrast: str
     if confidence is not None:
         method = "participant_mean"
         results.append(scope.from_estimate("confidence", method, confidence, plan.level))
-    label = where(contrast, scope.task)
-    warnings = limits(factors, label) + boundary(fit.mixed, label)
-    test = Test(
-        claim,
-        contrast,
-        fit.mixed.estimate("intercept"),
-        row=results[0],
-        at_most_undecided=None if has_items(factors) else warnings[0],
+    results += _auc(scope, rows, plan)
+    trusted = trust(factors, where(contrast, scope.task), fit.mixed)
+    estimate = fit.mixed.estimate("intercept")
+    test = Test(claim, contrast, estimate, row=results[0], at_most_undecided=trusted.limit)
+    return Finding(QUESTION, results, [test], warnings=trusted.warnings)
+
+
+def _auc(scope: Scope, rows: pd.DataFrame, plan: Plan) -> list[Result]:
+    """How well confidence tells right responses from wrong ones, with participants resampled."""
+    if not varies(rows["correct"]):
+        return []
+    found = bootstrap_auc(
+        rows["confidence"],
+        rows["correct"] == 1,
+        rows["participant_id"].cat.codes,
+        np.random.default_rng(plan.seed),
+        plan.resamples,
     )
-    return Finding(QUESTION, results, [test], warnings=warnings)
+    interval, p = found.interval(plan.level), found.p_value(0.5)
+    method = "bootstrap_participants"
+    return [scope.result("auc", method, found.value, interval, plan.level, p)]
 
 
 def _curve(rows: pd.DataFrame, contrast: str, task: str, plan: Plan) -> Curve:

@@ -3,18 +3,19 @@
 import numpy as np
 import pandas as pd
 
-from analysis.appeal import rated, scales
+from analysis.appeal import appeal_scale, rated
 from analysis.claims import Test
-from analysis.factors import crossed, has_items, limits
+from analysis.factors import crossed
 from analysis.labels import NO_EFFECT_LABEL, where
+from analysis.mixed import PerfectFit
 from analysis.pictures import Forest, Line
 from analysis.plan import Plan
 from analysis.preference import chosen
-from analysis.proportions import boundary
 from analysis.regressions import regress
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
 from analysis.texts import Message
+from analysis.trust import PERFECT, trust
 
 QUESTION = "disclosure"
 UNITS = {"prefer_pair": Message("log-odds"), "rate_single": Message("standard deviations")}
@@ -37,7 +38,11 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
                 continue
             part = contrast_part(contrast, sample.contrasts)
             scope = Scope.of(QUESTION, task, subset(part), rows)
-            found = _effect(scope, rows, plan, contrast, claim)
+            try:
+                found = _effect(scope, rows, plan, contrast, claim)
+            except PerfectFit:
+                finding.tests.append(Test(claim, contrast, why_not=PERFECT))
+                continue
             finding.add(found)
             lines.append(Line(where(contrast, task), found.results[0], strong=True))
     if lines:
@@ -50,7 +55,7 @@ def _labelled(trials: pd.DataFrame, contrast: str) -> dict[str, pd.DataFrame]:
     if "disclosure" not in trials:
         return {}
     found = {"prefer_pair": chosen(trials, contrast, "")}
-    for scale in scales(trials)[:1]:
+    if (scale := appeal_scale(trials)) is not None:
         found["rate_single"] = rated(trials, contrast, scale)
     with_labels = {
         task: rows[rows["disclosure"].isin(["true_labels", "false_labels"])]
@@ -97,17 +102,18 @@ def _effect(scope: Scope, rows: pd.DataFrame, plan: Plan, contrast: str, claim: 
     results: list[Result] = fit.rows(scope, "label_effect", "label", plan.level)
     if binary:  # the cluster-robust fit is on the scale of shares
         results[1:] = fit.rows(scope, "label_effect_on_share", "label", plan.level)[1:]
-    what = where(contrast, scope.task)
-    warnings = limits(factors, what) + boundary(fit.mixed, what)
+    spread = fit.mixed.sd["participant:slope"]
+    results.append(scope.result("sd_label_effect", fit.methods[0], spread))
+    trusted = trust(factors, where(contrast, scope.task), fit.mixed)
     test = Test(
         claim,
         contrast,
         fit.mixed.estimate("label"),
         row=results[0],
         unit=UNITS[scope.task],
-        at_most_undecided=None if has_items(factors) else warnings[0],
+        at_most_undecided=trusted.limit,
     )
-    return Finding(QUESTION, results, [test], warnings=warnings)
+    return Finding(QUESTION, results, [test], warnings=trusted.warnings)
 
 
 def _picture(lines: list[Line]) -> Forest:

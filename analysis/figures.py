@@ -324,6 +324,8 @@ def _(picture: Plane, say: Say) -> Figure:
         axes.plot(*zip(*front, strict=True), color=INK, linewidth=0.9, zorder=2)
     if picture.log_x:
         axes.set_xscale("log")
+    if picture.percent:
+        _percent(axes.yaxis)
     axes.margins(x=0.25)
     axes.set_xlabel(say(picture.x_axis))
     axes.set_ylabel(say(picture.y_axis))

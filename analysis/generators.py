@@ -1,4 +1,4 @@
-"""Which generators do best, and does openness, age or price go together with it?"""
+"""Which generators do best: liked most, rated best, noticed least?"""
 
 from dataclasses import dataclass
 
@@ -6,117 +6,211 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.appeal import appeal_scale, rated
 from analysis.claims import Test
 from analysis.detectability import judged
 from analysis.estimate import Estimate
-from analysis.factors import crossed, has_items, limits
-from analysis.labels import where
-from analysis.mixed import MixedFit, fit_glmm, marginal_probability
-from analysis.pictures import Place, Plane
+from analysis.factors import crossed
+from analysis.labels import CHANCE_LABEL, where
+from analysis.mixed import MixedFit, PerfectFit, fit_glmm, fit_lmm, marginal_probability
+from analysis.pictures import Forest, Line, Picture
 from analysis.plan import Plan
 from analysis.preference import chosen
-from analysis.proportions import boundary
-from analysis.results import Result, Scope, claim_id, contrast_part, subset
+from analysis.ranking import simultaneous_ranks
+from analysis.results import Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
-from analysis.strengths import strengths
-from analysis.texts import Message, marked
+from analysis.strengths import rank_rows, strengths
+from analysis.texts import Message
+from analysis.traits import Standing, cost_plane, traits
+from analysis.trust import PERFECT, Trust, trust
 
 QUESTION = "generators"
-LEAST_IN_CLASS = 4
-YEAR = pd.Timedelta(days=365.25)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a task says of a generator; `sign` is -1 where less is better for it."""
+
+    outcome: str
+    term: str
+    title: Message
+    axis: Message
+    sign: int = 1
+
+    @property
+    def is_rating(self) -> bool:
+        return self.outcome == "rating"
+
+
 TASKS = {
-    "prefer_pair": ("chose_ai", "ai_choice_share"),
-    "detect_pair": ("correct", "accuracy"),
+    "prefer_pair": Measure(
+        "chose_ai",
+        "ai_choice_share",
+        Message("How often each generator was preferred to the photograph"),
+        Message("choices of the AI side"),
+    ),
+    "detect_pair": Measure(
+        "correct",
+        "accuracy",
+        Message("How often each generator was noticed beside the photograph"),
+        Message("correct responses"),
+        sign=-1,
+    ),
+    "rate_single": Measure(
+        "rating",
+        "rating",
+        Message("How the images of each generator were rated"),
+        Message("mean rating"),
+    ),
+    "detect_single": Measure(
+        "correct",
+        "accuracy_ai",
+        Message("How often the images of each generator were noticed, one at a time"),
+        Message("AI images called AI"),
+        sign=-1,
+    ),
 }
 
 
 def estimate(sample: Sample, plan: Plan) -> Finding:
-    """Preference for and detection of each generator, against the photographs.
+    """Preference for, rating and detection of each generator's images, with ranks.
 
     Needs `contrast_generator` with at least two names. What goes together with openness, release
     date and price has the generator as its unit and needs the generators table of a data set.
+    There and in the ranks more is better: detection counts with a minus.
     """
-    finding, places = Finding(QUESTION), dict[str, Place]()
+    finding, claimed = Finding(QUESTION), set[str]()
     for contrast in sample.contrasts:
-        for task, (outcome, term) in TASKS.items():
-            rows = (
-                chosen(sample.main, contrast, "")
-                if task == "prefer_pair"
-                else judged(sample.main, task, contrast)
-            )
-            rows = rows[rows["contrast_generator"].notna()]
+        for task, measure in TASKS.items():
+            rows = _shown(sample.main, task, contrast)
             if not varies(rows["contrast_generator"]):
                 continue
             claim = claim_id("generator_gap", contrast, sample.contrasts)
-            if any(test.claim == claim for test in finding.tests):
+            if claim in claimed:
                 claim += f":{task}"
-            problem = too_little(rows, outcome)
-            if problem is not None:
-                finding.tests.append(Test(claim, contrast, why_not=problem))
-                continue
+            claimed.add(claim)
             part = contrast_part(contrast, sample.contrasts)
-            scope = Scope.of(QUESTION, task, subset(part), rows)
-            gap = _gap(rows, outcome, contrast, scope)
-            finding.add(_compared(gap, term, claim, part, plan))
-            finding.add(_traits(gap, sample.generators, claim, plan))
-            if task == "prefer_pair":
-                places |= _places(gap, sample.generators, plan)
+            finding.add(_task(rows, measure, task, contrast, claim, part, sample, plan))
     ranked, warnings = strengths(QUESTION, sample.main, plan)
     finding.results += ranked
     finding.warnings += warnings
-    if len(places) > 1:
-        finding.pictures.append(_picture(list(places.values())))
+    return finding
+
+
+def _shown(trials: pd.DataFrame, task: str, contrast: str) -> pd.DataFrame:
+    """The responses to images of a named generator."""
+    if task == "prefer_pair":
+        rows = chosen(trials, contrast, "")
+    elif task == "rate_single":
+        rows = rated(trials, contrast, appeal_scale(trials) or "")
+    else:
+        rows = judged(trials, task, contrast)
+    return rows[rows["contrast_generator"].notna()]
+
+
+def _task(
+    rows: pd.DataFrame,
+    measure: Measure,
+    task: str,
+    contrast: str,
+    claim: str,
+    part: str,
+    sample: Sample,
+    plan: Plan,
+) -> Finding:
+    """What one task says of the generators."""
+    problem = too_little(rows, measure.outcome)
+    if problem is not None:
+        return Finding(QUESTION, tests=[Test(claim, contrast, why_not=problem)])
+    try:
+        gap = _gap(rows, measure, contrast, Scope.of(QUESTION, task, subset(part), rows))
+    except PerfectFit:
+        return Finding(QUESTION, tests=[Test(claim, contrast, why_not=PERFECT)])
+    finding = _compared(gap, claim, part, plan)
+    name = claim.replace("generator_gap", "open_vs_closed")
+    finding.add(traits(gap.standing, sample.generators, name, plan))
+    plane = cost_plane(gap.standing, sample.generators, plan)
+    if plane is not None:
+        finding.pictures.append(plane)
     return finding
 
 
 @dataclass(frozen=True)
 class Gap:
-    """The model with one probability a generator."""
+    """The model with one probability, or one mean rating, a generator."""
 
     scope: Scope
     rows: pd.DataFrame
+    measure: Measure
     names: list[str]
     fit: MixedFit
-    limits: list[Message]
+    trusted: Trust
     contrast: str
-    has_items: bool
 
-    def point(self, name: str) -> np.ndarray:
-        """The generator's place in the model."""
-        return np.array([float(other == name) for other in self.names])
+    def value(self, name: str) -> Estimate:
+        """The generator's probability, averaged over participants and items, or its rating."""
+        if self.measure.is_rating:
+            return self.fit.estimate(name)
+        point = np.array([float(other == name) for other in self.names])
+        return marginal_probability(self.fit, point)
 
-    def share(self, name: str) -> Estimate:
-        """The generator's probability, averaged over participants and items."""
-        return marginal_probability(self.fit, self.point(name))
+    @property
+    def scores(self) -> np.ndarray:
+        """One number a generator, more is better: log-odds, or standard deviations of ratings."""
+        return self.measure.sign * self.fit.coef / self.unit
 
-    def log_odds(self) -> pd.Series:
-        """One number a generator."""
-        return pd.Series(self.fit.coef, index=self.names)
+    @property
+    def unit(self) -> float:
+        return float(self.rows["rating"].std()) if self.measure.is_rating else 1.0
+
+    @property
+    def standing(self) -> Standing:
+        """What openness, age and price may go together with."""
+        return Standing(
+            self.scope,
+            self.contrast,
+            pd.Series(self.scores, index=self.names),
+            {name: self.value(name) for name in self.names},
+            self.measure.sign,
+            self.measure.is_rating,
+            self.trusted.limit,
+        )
+
+    def ranks(self, level: float) -> dict[str, tuple[float, tuple[float, float]]]:
+        """Each generator's rank with its simultaneous interval."""
+        cov = self.fit.cov / self.unit**2
+        limits = simultaneous_ranks(self.scores, cov, self.fit.df, level)
+        return rank_rows(self.names, self.scores, limits)
 
 
-def _gap(rows: pd.DataFrame, outcome: str, contrast: str, scope: Scope) -> Gap:
+def _gap(rows: pd.DataFrame, measure: Measure, contrast: str, scope: Scope) -> Gap:
     names = sorted(str(name) for name in rows["contrast_generator"].unique())
     made_by = rows["contrast_generator"].astype(object).to_numpy()
     design = np.column_stack([made_by == name for name in names]).astype(float)
     factors = crossed(rows)
-    fit = fit_glmm(rows[outcome].to_numpy(float), design, factors, names=names)
-    label = where(contrast, scope.task)
-    warnings = limits(factors, label) + boundary(fit, label)
-    return Gap(scope, rows, names, fit, warnings, contrast, has_items(factors))
+    fitted = fit_lmm if measure.is_rating else fit_glmm
+    fit = fitted(rows[measure.outcome].to_numpy(float), design, factors, names=names)
+    trusted = trust(factors, where(contrast, scope.task), fit)
+    return Gap(scope, rows, measure, names, fit, trusted, contrast)
 
 
-def _compared(gap: Gap, term: str, claim: str, part: str, plan: Plan) -> Finding:
-    """Every generator's share, and the joint test that they are all the same."""
-    p = equality_test(gap.fit)
-    joint = gap.scope.result("joint_test", "glmm", None, p=p)
-    results: list[Result] = [joint]
+def _compared(gap: Gap, claim: str, part: str, plan: Plan) -> Finding:
+    """Every generator's share or rating and rank, and the joint test that they are all the same."""
+    p, method = equality_test(gap.fit), "lmm" if gap.measure.is_rating else "glmm"
+    joint = gap.scope.result("joint_test", method, None, p=p)
+    ranks = gap.ranks(plan.level)
+    null = None if gap.measure.is_rating else 0.5
+    results, lines = [joint], []
     for name in gap.names:
         here = gap.rows[gap.rows["contrast_generator"] == name]
         scope = Scope.of(QUESTION, gap.scope.task, subset(part, f"generator={name}"), here)
-        results.append(scope.from_estimate(term, "glmm", gap.share(name), plan.level, 0.5))
-    limit = None if gap.has_items else gap.limits[0]
-    test = Test(claim, gap.contrast, p_joint=p, row=joint, at_most_undecided=limit)
-    return Finding(QUESTION, results, [test], warnings=gap.limits)
+        row = scope.from_estimate(gap.measure.term, method, gap.value(name), plan.level, null)
+        results += [row, scope.result("rank", method, *ranks[name], plan.level)]
+        lines.append((ranks[name], Line(_label(name, ranks[name][1]), row)))
+    test = Test(claim, gap.contrast, p_joint=p, row=joint, at_most_undecided=gap.trusted.limit)
+    in_order = [line for _rank, line in sorted(lines, key=lambda entry: entry[0])]
+    picture = _picture(gap, part, in_order)
+    return Finding(QUESTION, results, [test], [], [picture], gap.trusted.warnings)
 
 
 def equality_test(fit: MixedFit) -> float:
@@ -128,100 +222,19 @@ def equality_test(fit: MixedFit) -> float:
     return float(stats.f.sf(statistic, size - 1, fit.df))
 
 
-def _traits(gap: Gap, table: pd.DataFrame | None, claim: str, plan: Plan) -> Finding:
-    """Openness, release date and price, with the generator as the unit."""
-    name = claim.replace("generator_gap", "open_vs_closed")
-    if table is None:
-        reason = Message("No table of the generators came with the data.")
-        return Finding(QUESTION, tests=[Test(name, gap.contrast, why_not=reason)])
-    known = table.drop_duplicates("name").set_index("name").reindex(gap.names)
-    log_odds = gap.log_odds()
-    finding = _open_or_closed(gap, known, log_odds, name, plan)
-    released = pd.to_datetime(_column(known, "released"), errors="coerce", format="ISO8601")
-    cost = pd.to_numeric(_column(known, "cost_per_image_usd"), errors="coerce")
-    years = (released - released.min()) / YEAR
-    for term, trait in (("trend_per_year", years), ("trend_per_log10_usd", np.log10(cost))):
-        slope = trend(trait.astype(float), log_odds)
-        if slope is not None:
-            finding.results.append(
-                gap.scope.from_estimate(term, "generator_unit", slope, plan.level, 0.0)
-            )
-    return finding
+def _label(name: str, limits: tuple[float, float]) -> Message:
+    best, worst = limits
+    values = {"name": name, "best": best, "worst": worst}
+    if best == worst:
+        return Message("{name}: rank {best:.0f}", values)
+    return Message("{name}: rank {best:.0f} to {worst:.0f}", values)
 
 
-def _column(table: pd.DataFrame, name: str) -> pd.Series:
-    return table[name] if name in table else pd.Series(np.nan, index=table.index)
-
-
-def _open_or_closed(
-    gap: Gap, known: pd.DataFrame, log_odds: pd.Series, claim: str, plan: Plan
-) -> Finding:
-    is_open = _column(known, "open_weights").map({"true": True, "false": False})
-    groups = [log_odds[is_open == side] for side in (True, False)]
-    if min(len(group) for group in groups) < LEAST_IN_CLASS:
-        values = {"open": len(groups[0]), "closed": len(groups[1]), "least": LEAST_IN_CLASS}
-        text = marked(
-            "There are {open} open and {closed} closed generators; at least {least} of each are "
-            "needed. Differences concern these generators only."
-        )
-        return Finding(QUESTION, tests=[Test(claim, gap.contrast, why_not=Message(text, values))])
-    found = class_difference(*groups)
-    row = gap.scope.from_estimate("open_minus_closed", "generator_unit", found, plan.level, 0.0)
-    return Finding(QUESTION, [row], [Test(claim, gap.contrast, found, row=row)])
-
-
-def class_difference(first: pd.Series, second: pd.Series) -> Estimate:
-    """Difference of two means with a pooled variance, t on n - 2 degrees of freedom."""
-    df = len(first) + len(second) - 2
-    pooled = (first.var(ddof=1) * (len(first) - 1) + second.var(ddof=1) * (len(second) - 1)) / df
-    se = float(np.sqrt(pooled * (1 / len(first) + 1 / len(second))))
-    return Estimate(float(first.mean() - second.mean()), se, df)
-
-
-def trend(x: pd.Series, y: pd.Series) -> Estimate | None:
-    """Least-squares slope with t on n - 2 degrees of freedom; None below four generators."""
-    known = x.notna() & np.isfinite(x)
-    x, y = x[known], y[known]
-    if len(x) < LEAST_IN_CLASS or not varies(x):
-        return None
-    centred, df = x - x.mean(), len(x) - 2
-    slope = float((centred * y).sum() / (centred**2).sum())
-    residual = y - y.mean() - slope * centred
-    se = float(np.sqrt((residual**2).sum() / df / (centred**2).sum()))
-    return Estimate(slope, se, df)
-
-
-def _places(gap: Gap, table: pd.DataFrame | None, plan: Plan) -> dict[str, Place]:
-    """Generators by price and preference."""
-    if table is None or "cost_per_image_usd" not in table:
-        return {}
-    costs = table.drop_duplicates("name").set_index("name")["cost_per_image_usd"]
-    cost = pd.to_numeric(costs, errors="coerce").reindex(gap.names).dropna()
-    shares = {str(name): gap.share(str(name)) for name in cost.index}
-    front = pareto_front([(float(cost[name]), share.value) for name, share in shares.items()])
-    return {
-        name: Place(
-            Message(name.replace("{", "(").replace("}", ")")),
-            float(cost[name]),
-            share.value,
-            *share.interval(plan.level),
-            on_front=on_front,
-        )
-        for (name, share), on_front in zip(shares.items(), front, strict=True)
-    }
-
-
-def pareto_front(points: list[tuple[float, float]]) -> list[bool]:
-    """Whether no other point is cheaper (first) and better (second), or one of both and equal."""
-    return [not any((x <= a and y >= b) and (x < a or y > b) for x, y in points) for a, b in points]
-
-
-def _picture(places: list[Place]) -> Plane:
-    return Plane(
-        "generators",
-        Message("Preference and price of the generators shown"),
-        Message("price of an image in US dollars"),
-        Message("choices of the AI side"),
-        places,
-        log_x=min(place.x for place in places) > 0,
-    )
+def _picture(gap: Gap, part: str, lines: list[Line]) -> Picture:
+    measure = gap.measure
+    name = "_".join(["generators", gap.scope.task, *([gap.contrast] if part else [])])
+    if measure.is_rating:
+        mean = float(gap.rows["rating"].mean())
+        label = Message("mean of all")
+        return Forest(name, measure.title, measure.axis, lines, mean, label, percent=False)
+    return Forest(name, measure.title, measure.axis, lines, 0.5, CHANCE_LABEL)

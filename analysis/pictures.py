@@ -92,6 +92,7 @@ class Plane:
     y_axis: Message
     places: Sequence[Place]
     log_x: bool = False
+    percent: bool = True
 
 
 Picture = Forest | Spread | Curves | Plane

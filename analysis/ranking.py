@@ -67,13 +67,20 @@ class Ranking:
         intervals hold together at `level` (Klein, Wright and Wieczorek, 2020,
         doi:10.1111/rssa.12536).
         """
-        count = len(self.scores)
-        pairs = count * (count - 1) / 2
-        critical = stats.t.isf((1 - level) / 2 / pairs, self.df)
-        ahead = self.scores[:, None] - self.scores
-        reach = critical * np.sqrt(np.maximum(_pair_variances(self.cov), 0))
-        stronger, weaker = (ahead < -reach).sum(axis=1), (ahead > reach).sum(axis=1)
-        return 1 + stronger, count - weaker
+        return simultaneous_ranks(self.scores, self.cov, self.df, level)
+
+
+def simultaneous_ranks(
+    scores: FloatArray, cov: FloatArray, df: float, level: float
+) -> tuple[IntArray, IntArray]:
+    """As `Ranking.ranks`, of any scores with their covariance."""
+    count = len(scores)
+    pairs = count * (count - 1) / 2
+    critical = stats.t.isf((1 - level) / 2 / pairs, df)
+    ahead = scores[:, None] - scores
+    reach = critical * np.sqrt(np.maximum(_pair_variances(cov), 0))
+    stronger, weaker = (ahead < -reach).sum(axis=1), (ahead > reach).sum(axis=1)
+    return 1 + stronger, count - weaker
 
 
 @one_thread
@@ -113,6 +120,26 @@ def rank(
     ----------
     Bradley and Terry (1952), doi:10.2307/2334029; Davidson (1970), doi:10.2307/2283595.
     """
+    names, one, two, winner = _numbered(first, second, outcome)
+    size = len(names)
+    counts = _Counts.of(one, two, winner, size)
+    counts.check_connected()
+    scores, tie = _maximise(counts)
+    terms = _Terms.at(counts, scores, tie)
+    cov, df, subtracted = invert_cholesky(cholesky(terms.information)), np.inf, True
+    if groups:
+        residuals = _score_rows(one, two, winner, scores, tie, size)
+        codes = [number_levels(labels) for labels in groups.values()]
+        cov, subtracted = _robust(cov, residuals, codes)
+        df = min(int(code.max()) for code in codes)
+    cov = _centred(cov[:size, :size])
+    return Ranking(names, scores, cov, tie, terms.log_likelihood, df, subtracted)
+
+
+def _numbered(
+    first: ArrayLike, second: ArrayLike, outcome: ArrayLike
+) -> tuple[NDArray[np.generic], IntArray, IntArray, FloatArray]:
+    """The names in order, the numbers of the two compared in each row, and the outcome; checked."""
     winner = np.asarray(outcome, dtype=np.float64)
     labels = np.concatenate([np.asarray(first), np.asarray(second)])
     names, both = np.unique(labels, return_inverse=True)
@@ -123,26 +150,7 @@ def rank(
         raise ValueError("an outcome must be 1, 0 or -1")
     if (one == two).any():
         raise ValueError("something is compared with itself")
-    counts = _Counts.of(one, two, winner, len(names))
-    counts.check_connected()
-    scores, tie = _maximise(counts)
-    terms = _Terms.at(counts, scores, tie)
-    bread = invert_cholesky(cholesky(terms.information))
-    cov, df, subtracted = bread, np.inf, True
-    if groups:
-        residuals = _score_rows(one, two, winner, scores, tie, len(names))
-        codes = [number_levels(labels) for labels in groups.values()]
-        cov, subtracted = _robust(bread, residuals, codes)
-        df = min(int(code.max()) for code in codes)
-    return Ranking(
-        names,
-        scores,
-        _centred(cov[: len(names), : len(names)]),
-        tie,
-        terms.log_likelihood,
-        df,
-        subtracted,
-    )
+    return names, one, two, winner
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """Generators, and the photograph, ranked by who won against whom."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.factors import crossed
 from analysis.plan import Plan
@@ -18,7 +21,7 @@ LEAST_COMPETITORS = 3
 def strengths(
     question: str, trials: pd.DataFrame, plan: Plan
 ) -> tuple[list[Result], list[Message]]:
-    """Bradley-Terry log-strengths against the mean of all, ties after Davidson.
+    """Bradley-Terry log-strengths against the mean of all, ties after Davidson, and ranks.
 
     All comparisons for liking count, two AI images too; those within one generator say nothing
     of its strength and are left out.
@@ -43,12 +46,25 @@ def strengths(
     except ValueError as error:  # comparisons that do not tie everything together
         return [], [Message("The generators could not be ranked: {why}.", {"why": error})]
     method, results = CLUSTERED[len(factors)], []
+    ranks = rank_rows(names, found.scores, found.ranks(plan.level))
     for name in names:
         here = rows[(left == name) | (right == name)]
         scope = Scope.of(question, "prefer_pair", subset(f"generator={name}"), here)
         strength = found.estimate(np.str_(name))
         results.append(scope.from_estimate("bradley_terry", method, strength, plan.level, 0.0))
+        results.append(scope.result("rank", method, *ranks[name], plan.level))
     return results, []
+
+
+def rank_rows(
+    names: Sequence[str], scores: np.ndarray, limits: tuple[np.ndarray, np.ndarray]
+) -> dict[str, tuple[float, tuple[float, float]]]:
+    """Each name's rank, 1 for the highest score, and the best and worst that it may have."""
+    places = stats.rankdata(-scores, method="min")
+    return {
+        name: (float(place), (float(best), float(worst)))
+        for name, place, best, worst in zip(names, places, *limits, strict=True)
+    }
 
 
 def competitors(rows: pd.DataFrame, side: str) -> pd.Series:

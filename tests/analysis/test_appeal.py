@@ -82,3 +82,14 @@ def test_ratings_that_cannot_be_compared_are_not_tested(change, reason):
     found = appeal.estimate(sample_of(table, rules={}), PLAN)
 
     assert str(found.tests[0].why_not).startswith(reason)
+
+
+def test_ratings_that_leave_nothing_to_chance_are_not_tested():
+    """Everybody has one rating for photographs and one for AI images."""
+    table = simulate(TRUTH)
+    person = table["participant_id"].str[-1].astype(int) % 3
+    rating = 2 + person + (table["origin"] == "ai")
+
+    found = appeal.estimate(sample_of(table.assign(response=rating.astype(str)), rules={}), PLAN)
+
+    assert str(found.tests[0].why_not).startswith("The model fits every response exactly")

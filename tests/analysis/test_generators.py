@@ -58,26 +58,6 @@ def test_open_minus_closed_has_the_generator_as_its_unit(found):
     assert found.tests[1].estimate.df == 6
 
 
-def test_the_difference_of_classes_is_a_pooled_t_test():
-    # R: t.test(c(1, 2, 3, 4), c(0, 1, 1, 2), var.equal = TRUE)
-    found = generators.class_difference(pd.Series([1.0, 2, 3, 4]), pd.Series([0.0, 1, 1, 2]))
-
-    assert (found.value, found.df) == (1.5, 6)
-    assert found.p_value() == pytest.approx(0.09716018)
-
-
-def test_a_trend_is_a_regression_on_n_minus_2():
-    # R: summary(lm(c(1, 3, 2, 5) ~ c(0, 1, 2, 3)))
-    found = generators.trend(pd.Series([0.0, 1, 2, 3]), pd.Series([1.0, 3, 2, 5]))
-
-    assert (found.value, found.df) == (pytest.approx(1.1), 2)
-    assert found.se == pytest.approx(0.5196152)
-
-
-def test_a_trend_needs_four_generators():
-    assert generators.trend(pd.Series([0.0, 1, 2]), pd.Series([1.0, 3, 2])) is None
-
-
 def test_trends_over_release_and_price_are_given(found):
     assert only(found, "trend_per_year").method == "generator_unit"
     assert only(found, "trend_per_log10_usd").method == "generator_unit"
@@ -106,14 +86,91 @@ def test_one_generator_says_nothing(table):
     assert rows_of(found, "joint_test") == []
 
 
-def test_the_front_holds_what_nothing_beats():
-    points = [(1.0, 0.5), (2.0, 0.7), (2.0, 0.6), (3.0, 0.7), (4.0, 0.9)]
+def test_every_generator_has_a_rank_that_is_sure_as_far_as_it_goes(found):
+    ranks = {
+        k: only(found, "rank", subset=f"generator=generator-{k}", method="glmm")
+        for k in range(1, 9)
+    }
 
-    assert generators.pareto_front(points) == [True, True, False, False, True]
+    assert sorted(row.estimate for row in ranks.values()) == list(range(1, 9))
+    for k, row in ranks.items():  # odd ones are open and better: they hold the first four places
+        assert (row.low, row.high) == ((1, 4) if k % 2 else (5, 8))
+
+
+def test_the_generators_stand_in_order_of_their_rank(found):
+    forest = found.pictures[0]
+
+    shares = [line.result.estimate for line in forest.lines]
+    assert shares == sorted(shares, reverse=True)
+    assert str(forest.lines[0].label).endswith(": rank 1 to 4")
 
 
 def test_the_plane_marks_the_front(found):
-    (picture,) = found.pictures
+    plane = found.pictures[1]
 
-    assert [str(place.label) for place in picture.places] == TABLE["name"].tolist()
-    assert picture.places[0].on_front
+    assert [str(place.label) for place in plane.places] == TABLE["name"].tolist()
+    assert plane.places[0].on_front
+
+
+@pytest.fixture(scope="module")
+def noticed():
+    """In every other task open generators do worse: noticed more often, rated lower."""
+    tasks = ("detect_pair", "detect_single", "rate_single")
+    made = simulate(Truth(participants=50, pairs=64, tasks=tasks, generators=8))
+    names = made["left_generator"].fillna(made["right_generator"]).fillna(made["generator"])
+    worse = names.map(TABLE.set_index("name")["open_weights"]) == "true"
+    rng = np.random.default_rng(5)
+    found = rng.random(len(made)) < np.where(worse, 0.8, 0.55)
+    left = (made["left_origin"] == "ai").to_numpy()
+    rating = np.clip(np.round(4 - 1.0 * worse + rng.normal(0, 1, len(made))), 1, 7)
+    response = {
+        "detect_pair": np.where(found == left, "left", "right"),
+        "detect_single": np.where(found == (made["origin"] == "ai"), "ai", "real"),
+        "rate_single": rating.astype(int).astype(str),
+    }
+    made["response"] = np.select([made["task"] == task for task in tasks], [*response.values()])
+    return generators.estimate(sample_of(made, generators=TABLE), PLAN)
+
+
+@pytest.mark.parametrize("task", ["detect_pair", "detect_single", "rate_single"])
+def test_more_is_better_in_every_task(noticed, task):
+    """Open ones do worse, whichever way the task counts."""
+    row = only(noticed, "open_minus_closed", task=task)
+    ranks = [
+        only(noticed, "rank", subset=f"generator=generator-{k}", task=task).estimate
+        for k in range(1, 9)
+    ]
+
+    assert row.high < 0
+    assert sorted(ranks[1::2]) == [1, 2, 3, 4]
+
+
+def test_noticed_generators_lie_low_in_the_plane(noticed):
+    planes = {p.name.split("price_")[1]: p for p in noticed.pictures if "price" in p.name}
+
+    heights = [place.y for place in planes["detect_pair_real_vs_ai"].places]
+    assert heights == pytest.approx([0.2, 0.45] * 4, abs=0.08)
+    for place in planes["detect_single_real_vs_ai"].places:
+        assert place.y_low < place.y < place.y_high
+
+
+def test_a_rating_is_compared_in_points_and_in_standard_deviations(noticed):
+    rows = [
+        only(noticed, "rating", subset=f"generator=generator-{k}").estimate for k in range(1, 9)
+    ]
+
+    assert rows == pytest.approx([3.0, 4.0] * 4, abs=0.2)
+    (test,) = [t for t in noticed.tests if t.claim == "open_vs_closed:rate_single"]
+    assert str(test.unit) == "standard deviations"
+
+
+def test_a_generator_that_is_always_preferred_leaves_the_verdict_open(table):
+    made_by = table["left_generator"].fillna(table["right_generator"])
+    ai_left = table["left_origin"] == "ai"
+    always = (made_by == "generator-1").to_numpy()
+    response = table["response"].mask(always, np.where(ai_left, "left", "right"))
+
+    found = generators.estimate(sample_of(table.assign(response=response)), PLAN)
+
+    assert "did not converge" in str(found.tests[0].at_most_undecided)
+    assert any("did not converge" in str(warning) for warning in found.warnings)

@@ -7,6 +7,7 @@ from analysis.plan import Plan
 from analysis.strengths import strengths
 from tests.analysis.simulated import typed
 
+TERMS = ("bradley_terry", "rank")
 TRUE = {"photograph": 0.6, "g1": 0.1, "g2": -0.7}
 
 
@@ -32,15 +33,18 @@ def comparisons(n=3000, ties=0.0):
 def test_strengths_are_found_again_with_and_without_ties(ties):
     results, warnings = strengths("generators", comparisons(ties=ties), Plan())
 
-    assert [row.subset for row in results] == [
-        "generator=g1",
-        "generator=g2",
-        "generator=photograph",
+    names = ["generator=g1", "generator=g2", "generator=photograph"]
+    by_term = {term: [row for row in results if row.term == term] for term in TERMS}
+    for rows in by_term.values():
+        assert [row.subset for row in rows] == names
+        assert {row.method for row in rows} == {"cluster_robust_two_way"}
+    estimates = [row.estimate for row in by_term["bradley_terry"]]
+    assert estimates == pytest.approx([0.1, -0.7, 0.6], abs=0.12)
+    assert [(row.estimate, row.low, row.high) for row in by_term["rank"]] == [
+        (2, 2, 2),
+        (3, 3, 3),
+        (1, 1, 1),
     ]
-    assert [row.estimate for row in results] == pytest.approx([0.1, -0.7, 0.6], abs=0.12)
-    assert {(row.term, row.method) for row in results} == {
-        ("bradley_terry", "cluster_robust_two_way")
-    }
     assert warnings == []
 
 
