@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from joblib import Parallel, delayed
-
 from analysis import (
     appeal,
     calibration,
@@ -26,11 +24,13 @@ from analysis.data import Dataset
 from analysis.exclusions import Kept, Parameters
 from analysis.plan import Plan
 from analysis.preregistration import Preset, deviations
-from analysis.results import Claim, Result, stimuli
+from analysis.results import Claim, Result, everyone, stimuli
 from analysis.samples import Finding, Sample
 from analysis.texts import Message
+from analysis.trust import DIVERGED
 
-QUESTIONS: tuple[Callable[[Sample, Plan], Finding], ...] = (
+Question = Callable[[Sample, Plan], Finding]
+QUESTIONS: tuple[Question, ...] = (
     detectability.estimate,
     preference.estimate,
     appeal.estimate,
@@ -56,6 +56,7 @@ class Answers:
     claims: list[Claim]
     warnings: list[Message]
     has_simulated: bool
+    lost_nothing: bool
     preset: Preset | None = None
 
     @property
@@ -103,8 +104,8 @@ def analyse(
     if kept.main.empty:
         raise DataError([_nothing_left(kept)])
     whole = exclusions.apply(dataset.trials, {}, include_simulated=include_simulated)
-    sample = Sample(kept, whole.main, dataset.stimuli, dataset.participants, dataset.generators)
-    findings = Parallel(n_jobs=plan.jobs)(delayed(ask)(sample, plan) for ask in QUESTIONS)
+    sample = Sample(kept, whole, dataset.stimuli, dataset.participants, dataset.generators)
+    findings = _ask_all(sample, plan)
     findings = [finding for finding in findings if finding.results or finding.tests]
     warnings = dataset.warnings + [text for finding in findings for text in finding.warnings]
     has_simulated = bool(exclusions.simulated(kept.main).any())
@@ -117,8 +118,38 @@ def analyse(
         claims=judge([test for finding in findings for test in finding.tests], plan),
         warnings=_simulated_warning(has_simulated) + merged(warnings),
         has_simulated=has_simulated,
+        lost_nothing=sample.lost_nothing,
         preset=preset,
     )
+
+
+def _ask_all(sample: Sample, plan: Plan) -> list[Finding]:
+    if plan.jobs == 1:
+        return [ask(question, sample, plan) for question in QUESTIONS]
+    from joblib import Parallel, delayed  # half a second that one process need not spend
+
+    found: list[Finding] = Parallel(n_jobs=plan.jobs)(
+        delayed(ask)(question, sample, plan) for question in QUESTIONS
+    )
+    return found
+
+
+def ask(question: Question, sample: Sample, plan: Plan) -> Finding:
+    """The answer to a question, and all but its groups again without exclusions.
+
+    Rows without exclusions have `exclusions=none` in their subset. Where no response was left
+    out they are the same, and nothing is computed twice.
+    """
+    finding = question(sample, plan)
+    again = finding if sample.lost_nothing else question(sample.without_exclusions(), plan)
+    if again is not finding:
+        finding.warnings += [
+            Message("Without exclusions: {warning}", {"warning": warning})
+            for warning in again.warnings
+            if warning.template == DIVERGED
+        ]
+    finding.results += [everyone(row) for row in again.results if not row.of_group]
+    return finding
 
 
 def merged(warnings: list[Message]) -> list[Message]:

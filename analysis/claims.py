@@ -36,8 +36,7 @@ class Test:
 
     def verdict(self, verdict: str, statement: Message) -> Claim:
         """The claim with its verdict."""
-        basis = [self.row.key] if self.row is not None else []
-        return Claim(self.claim, verdict, statement, basis, self.row, self.unit, self.contrast)
+        return Claim(self.claim, verdict, statement, self.row, self.unit, self.contrast)
 
 
 def judge(tests: Sequence[Test], plan: Plan) -> list[Claim]:

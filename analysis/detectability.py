@@ -57,27 +57,20 @@ def judged(trials: pd.DataFrame, task: str, contrast: str) -> pd.DataFrame:
 def accuracy(
     sample: Sample, plan: Plan, rows: pd.DataFrame, task: str, contrast: str
 ) -> tuple[Share, Finding]:
-    """The headline accuracy, and all of it again without exclusions."""
+    """The headline accuracy, and what stands beside it."""
     part = contrast_part(contrast, sample.contrasts)
     measure = _measure(task)
     scope = Scope.of(QUESTION, task, subset(part), rows)
-    found = share(rows, measure, scope, plan, where(contrast, task))
+    what = where(contrast, task)
+    found = share(rows, measure, scope, plan, what)
     finding = Finding(QUESTION, results=found.results, warnings=found.warnings)
     if measure.by is not None:
         finding.results += _by_origin(rows, scope, plan)
-    finding.results += sensitivity(scope, rows, plan)
+    finding.add(sensitivity(scope, rows, plan, what))
     finding.results += subgroups.items_below_chance(scope, rows, measure)
-    finding.results += subgroups.learning(scope, rows, measure, plan)
+    finding.add(subgroups.learning(scope, rows, measure, plan, what))
     finding.results += subgroups.by_group(scope, rows, measure, part, plan)
     finding.results += subgroups.expertise(scope, rows, measure, sample.participants, part, plan)
-    whole = judged(sample.unfiltered, task, contrast)
-    everyone = subset(part, "exclusions=none")
-    if len(whole) == len(rows):
-        finding.results += found.renamed(everyone)
-    else:
-        scope = Scope.of(QUESTION, task, everyone, whole)
-        again = share(whole, measure, scope, plan, where(contrast, task))
-        finding.results += again.results
     return found, finding
 
 

@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from analysis.detectability import judged
-from analysis.factors import crossed, limits
+from analysis.factors import crossed
 from analysis.labels import CHANCE_LABEL, where
 from analysis.mixed import MixedFit, fit_glmm
 from analysis.pictures import Curve, Curves
 from analysis.plan import Plan
 from analysis.preference import chosen
-from analysis.proportions import boundary, mean_estimate
+from analysis.proportions import mean_estimate
 from analysis.results import Result, Scope, contrast_part, subset
 from analysis.samples import Finding, Sample, varies
 from analysis.texts import Message, marked
+from analysis.trust import trust
 
 QUESTION = "dose"
 CONTRAST = "real_vs_enhanced"
@@ -130,8 +131,9 @@ def _response(
     ]
     results += _by_level(scope, rows, outcome, part, plan)
     label = where(CONTRAST, scope.task)
-    warnings = limits(factors, label) + boundary(fit, label)
-    return Finding(QUESTION, results, warnings=warnings), _drawn(curve, scope.task, plan)
+    warnings = trust(factors, label, fit).warnings
+    finding = Finding(QUESTION, results, warnings=warnings, unclaimed=results[:1])
+    return finding, _drawn(curve, scope.task, plan)
 
 
 def dose_curve(fit: MixedFit, highest: float, rng: np.random.Generator) -> DoseCurve:

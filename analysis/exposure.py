@@ -5,17 +5,18 @@ import pandas as pd
 
 from analysis.claims import Test
 from analysis.estimate import Estimate
-from analysis.factors import crossed, has_items, limits
+from analysis.factors import crossed
 from analysis.labels import CHANCE_LABEL, contrast_label, where
 from analysis.mixed import marginal_probability
 from analysis.pictures import Curve, Curves
 from analysis.plan import Plan
 from analysis.preference import chosen
-from analysis.proportions import Measure, boundary, mean_estimate, participant_means
+from analysis.proportions import Measure, mean_estimate, participant_means
 from analysis.regressions import Regression, regress
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
 from analysis.texts import Message
+from analysis.trust import trust
 
 QUESTION = "exposure"
 TASK = "prefer_pair"
@@ -65,16 +66,10 @@ def _effect(
     results = fit.rows(scope, "log_odds_difference", "shortest", plan.level)
     results[1:] = fit.rows(scope, "share_difference", "shortest", plan.level)[1:]
     shares = [_share_at(rows, level, columns, fit, slope, part, plan) for level in levels]
-    warnings = limits(factors, where(contrast, TASK)) + boundary(fit.mixed, where(contrast, TASK))
+    trusted = trust(factors, where(contrast, TASK), fit.mixed)
     effect: Estimate = fit.mixed.estimate("shortest")
-    test = Test(
-        claim,
-        contrast,
-        effect,
-        row=results[0],
-        at_most_undecided=None if has_items(factors) else warnings[0],
-    )
-    finding = Finding(QUESTION, [*results, *shares], [test], warnings=warnings)
+    test = Test(claim, contrast, effect, row=results[0], at_most_undecided=trusted.limit)
+    finding = Finding(QUESTION, [*results, *shares], [test], warnings=trusted.warnings)
     return finding, _curve(levels, shares, contrast)
 
 
@@ -129,7 +124,7 @@ def _terciles(rows: pd.DataFrame, part: str, plan: Plan) -> list[Result]:
         if found is not None:
             scope = Scope.of(QUESTION, TASK, subset(part, f"rt_tercile={name}"), chosen_rows)
             results.append(
-                scope.from_estimate("ai_choice_share", "participant_mean", found, plan.level, 0.5)
+                scope.from_estimate("ai_choice_share", "participant_mean", found, plan.level)
             )
     return results
 

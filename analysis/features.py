@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims import Test
-from analysis.factors import crossed, has_items, limits
+from analysis.factors import crossed
 from analysis.labels import FEATURES, NO_EFFECT_LABEL, where
 from analysis.mixed import marginal_probability
 from analysis.pictures import Forest, Line
 from analysis.plan import Plan
 from analysis.preference import chosen
-from analysis.proportions import boundary
 from analysis.regressions import regress
 from analysis.results import Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little
 from analysis.texts import Message, marked
+from analysis.trust import trust
 
 QUESTION = "features"
 TASK = "prefer_pair"
@@ -101,16 +101,10 @@ def _effects(
     ]
     without = marginal_probability(fit.mixed, [1.0] + [0.0] * len(names))
     adjusted = scope.from_estimate("ai_choice_share_without", "glmm", without, level, 0.5)
-    warnings = limits(factors, where(contrast, TASK)) + boundary(fit.mixed, where(contrast, TASK))
-    test = Test(
-        claim,
-        contrast,
-        p_joint=p,
-        row=joint,
-        at_most_undecided=None if has_items(factors) else warnings[0],
-    )
+    trusted = trust(factors, where(contrast, TASK), fit.mixed)
+    test = Test(claim, contrast, p_joint=p, row=joint, at_most_undecided=trusted.limit)
     lines = [Line(_label(row.term, contrast, part), row) for row in effects]
-    return Finding(QUESTION, [joint, *effects, adjusted], [test], warnings=warnings), lines
+    return Finding(QUESTION, [joint, *effects, adjusted], [test], warnings=trusted.warnings), lines
 
 
 def _label(feature: str, contrast: str, part: str) -> Message:

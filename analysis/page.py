@@ -12,7 +12,7 @@ from markupsafe import Markup
 from analysis import labels, paragraphs
 from analysis.answers import Answers, versions
 from analysis.plan import CLAIMS
-from analysis.results import Claim, Result, is_share, subset
+from analysis.results import EVERYONE, Claim, Result, everyone, is_share
 from analysis.samples import Finding
 from analysis.sentences import tick
 from analysis.texts import Message, translator
@@ -104,6 +104,8 @@ def number(value: float | None, term: str = "") -> str:
         return "–"
     if term == "p":
         return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+    if term == "rank":
+        return f"{value:.0f}"
     return f"{value:.1%}" if is_share(term) else f"{value:.3f}"
 
 
@@ -139,16 +141,17 @@ def _question(answers: Answers, finding: Finding) -> dict[str, Any]:
         for claim in answers.claims
         if QUESTION_OF[claim.id.split(":")[0]] == finding.question and claim.verdict != "not_tested"
     ]
-    headline = [
-        row for row in finding.results if any(_is_headline(row, claim.row) for claim in claims)
-    ]
-    rest = [row for row in finding.results if row not in headline]
+    shown = finding.results
+    if answers.lost_nothing:  # the same again
+        shown = [row for row in shown if not row.subset.endswith(EVERYONE)]
+    headline = [row for row in shown if any(_is_headline(row, of) for of in finding.headlines)]
+    rest = [row for row in shown if row not in headline]
     return {"finding": finding, "claims": claims, "headline": headline, "rest": rest}
 
 
-def _is_headline(row: Result, of: Result | None) -> bool:
-    """Whether the row is the claim's own, by another method, or without exclusions."""
-    if of is None or (row.task, row.term) != (of.task, of.term):
+def _is_headline(row: Result, of: Result) -> bool:
+    """Whether the row is the headline itself, by another method, or without exclusions."""
+    if (row.task, row.term) != (of.task, of.term):
         return False
-    everyone = subset(of.subset.removeprefix("all"), "exclusions=none")
-    return row.subset == of.subset or (row.subset == everyone and row.method == of.method)
+    is_again = row.subset == everyone(of).subset and row.method == of.method
+    return row.subset == of.subset or is_again

@@ -6,7 +6,7 @@ from analysis.agreement import by_recognition, with_ratings
 from analysis.labels import CHANCE_LABEL, contrast_label, where
 from analysis.pictures import Forest, Line, Spread
 from analysis.plan import Plan
-from analysis.proportions import Dots, Measure, Share, share, share_test, spread
+from analysis.proportions import Dots, Measure, share, share_test, spread
 from analysis.repeats import consistency
 from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task
@@ -37,9 +37,6 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             finding.results += found.results
             finding.warnings += found.warnings
             finding.results += _details(sample, rows, scope, contrast, part, asked, plan)
-            everyone = subset(part, other, "exclusions=none")
-            whole = chosen(sample.unfiltered, contrast, asked)
-            finding.results += _without_exclusions(found, rows, whole, everyone, plan)
             if not other:
                 claim = claim_id("prefers_ai", contrast, sample.contrasts)
                 finding.tests.append(share_test(claim, contrast, found))
@@ -74,16 +71,6 @@ def _details(
         *by_recognition(scope, rows, judgements, part, plan),
         *by_group(scope, rows, MEASURE, part, plan),
     ]
-
-
-def _without_exclusions(
-    found: Share, rows: pd.DataFrame, whole: pd.DataFrame, name: str, plan: Plan
-) -> list[Result]:
-    """The same again without exclusions; not computed twice where nothing was left out."""
-    if len(whole) == len(rows):
-        return found.renamed(name)
-    scope = Scope.of(QUESTION, TASK, name, whole)
-    return share(whole, MEASURE, scope, plan, Message("")).results
 
 
 def questions(trials: pd.DataFrame, contrast: str) -> list[str]:

@@ -1,6 +1,6 @@
 """A share over crossed participants and items: the headline methods beside the naive one."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,14 @@ from analysis.binomial import upper_tail, wilson_interval
 from analysis.claims import Test
 from analysis.clustered import clustered_regression
 from analysis.estimate import Estimate
-from analysis.factors import Codes, crossed, has_items, limits
-from analysis.labels import factor_label
+from analysis.factors import Codes, crossed
 from analysis.mixed import MixedFit, fit_glmm, marginal_probability
 from analysis.plan import Plan
 from analysis.resampling import bootstrap_two_way
 from analysis.results import Result, Scope
 from analysis.samples import too_little, varies
 from analysis.texts import Message, marked
+from analysis.trust import trust
 
 Dots = tuple[Message, list[float]]
 NO_EFFECT = 0.5
@@ -56,10 +56,6 @@ class Share:
     limit: Message | None = None
     warnings: list[Message] = field(default_factory=list)
 
-    def renamed(self, subset: str) -> list[Result]:
-        """The same rows under another subset."""
-        return [replace(result, subset=subset) for result in self.results]
-
 
 def share(rows: pd.DataFrame, measure: Measure, scope: Scope, plan: Plan, label: Message) -> Share:
     """The share of rows with an outcome of 1, as a population average.
@@ -79,13 +75,12 @@ def share(rows: pd.DataFrame, measure: Measure, scope: Scope, plan: Plan, label:
     problem = _unfit(rows, measure)
     if problem is not None:
         return Share(simple, limit=problem)
-    fit, estimate = _fit(rows, measure, factors)
+    plain, fit, estimate = _fit(rows, measure, factors)
     headline = scope.from_estimate(measure.term, "glmm", estimate, plan.level, NO_EFFECT)
     robust = clustered(rows, measure, factors, scope, plan)
-    results = [headline, *robust, *simple, *_model_rows(scope, fit, plan)]
-    warnings = limits(factors, label) + boundary(fit, label)
-    limit = None if has_items(factors) else warnings[0]
-    return Share(results, headline, estimate, limit, warnings)
+    results = [headline, *robust, *simple, *_model_rows(scope, plain, plan)]
+    trusted = trust(factors, label, plain, fit)
+    return Share(results, headline, estimate, trusted.limit, trusted.warnings)
 
 
 def share_test(claim: str, contrast: str, found: Share) -> Test:
@@ -106,17 +101,18 @@ def _unfit(rows: pd.DataFrame, measure: Measure) -> Message | None:
 
 def _fit(
     rows: pd.DataFrame, measure: Measure, factors: dict[str, Codes]
-) -> tuple[MixedFit, Estimate]:
+) -> tuple[MixedFit, MixedFit, Estimate]:
     """The intercept-only model, and the probability averaged over participants and items.
 
-    With `measure.by`, the probability comes from a model with its effect, which varies between the
-    participants; the intercept-only model stands beside it.
+    With `measure.by`, the probability comes from a second model with its effect, which varies
+    between the participants; the intercept-only model stands beside it.
     """
     y = rows[measure.outcome].to_numpy(float)
     plain = fit_glmm(y, np.ones((len(y), 1)), factors, names=["intercept"])
     if measure.by is None:
-        return plain, marginal_probability(plain, [1.0])
-    return plain, marginal_probability(*balanced(rows, measure, factors))
+        return plain, plain, marginal_probability(plain, [1.0])
+    fit, places, slopes = balanced(rows, measure, factors)
+    return plain, fit, marginal_probability(fit, places, slopes)
 
 
 def balanced(
@@ -194,22 +190,6 @@ def _model_rows(scope: Scope, fit: MixedFit, plan: Plan) -> list[Result]:
     rows = [scope.from_estimate("log_odds", "glmm", intercept, plan.level, 0.0)]
     rows += [scope.result(f"sd_{name}", "glmm", sd) for name, sd in fit.sd.items()]
     return [*rows, scope.result("log_likelihood", "glmm", fit.log_likelihood)]
-
-
-def boundary(fit: MixedFit, label: Message) -> list[Message]:
-    """Warnings about a fit: standard deviations of exactly zero, and no convergence."""
-    found = [
-        Message(
-            "{what}: no variation between the levels of {factor} beyond chance was found (a "
-            "standard deviation of exactly zero).",
-            {"what": label, "factor": factor_label(name)},
-        )
-        for name in fit.boundary
-        if ":" not in name
-    ]
-    if not fit.converged:
-        found.append(Message("{what}: the mixed model did not converge.", {"what": label}))
-    return found
 
 
 def naive(scope: Scope, term: str, outcome: pd.Series, level: float) -> Result:

@@ -59,6 +59,7 @@ def results_json(answers: Answers, language: str, settings: dict[str, Any]) -> d
                 "verdict": claim.verdict,
                 "statement": claim.statement.say(translate),
                 "basis": claim.basis,
+                "basis_tasks": claim.basis_tasks,
             }
             for claim in answers.claims
         ],
@@ -74,8 +75,11 @@ def _write_tables(answers: Answers, folder: Path) -> None:
         columns=["rule", "participants", "trials"],
     )
     tables["claims"] = pd.DataFrame(
-        [(c.id, c.verdict, str(c.statement), ";".join(c.basis)) for c in answers.claims],
-        columns=["id", "verdict", "statement", "basis"],
+        [
+            (c.id, c.verdict, str(c.statement), ";".join(c.basis), ";".join(c.basis_tasks))
+            for c in answers.claims
+        ],
+        columns=["id", "verdict", "statement", "basis", "basis_tasks"],
     )
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")

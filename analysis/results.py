@@ -1,7 +1,7 @@
 """The result table and the claims, in the contract's form."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from analysis.estimate import Estimate
 from analysis.texts import Message
 
 CONTRASTS = ("real_vs_ai", "real_vs_enhanced")
+COMPARISONS = ("contrast=", "question=")  # what is never pooled: no groups
+EVERYONE = "exclusions=none"
 SHARES = ("confidence", "test_retest", "items_below_chance")
 
 
@@ -37,22 +39,39 @@ class Result:
         """How a claim names its basis."""
         return f"{self.question}/{self.subset}/{self.term}/{self.method}"
 
+    @property
+    def of_group(self) -> bool:
+        """Whether it is about some of the trials that answer a question, such as a category."""
+        parts = self.subset.split("&")
+        return not all(part == "all" or part.startswith(COMPARISONS) for part in parts)
+
 
 @dataclass(frozen=True)
 class Claim:
-    """A verdict and the sentence that says it; `basis` names rows of the result table.
+    """A verdict and the sentence that says it.
 
-    `row` is the first of them, `unit` what it is measured in where the claim allows several,
-    `contrast` what is compared with the photographs.
+    `row` is the row of the result table that it rests on, `unit` what it is measured in where the
+    claim allows several, `contrast` what is compared with the photographs.
+
+    results.json names that row in two lists of one length: `basis` as
+    question/subset/term/method, and `basis_tasks` with its task, which tells apart what was asked
+    in two tasks, such as detection in pairs and one at a time.
     """
 
     id: str
     verdict: str
     statement: Message
-    basis: list[str] = field(default_factory=list)
     row: Result | None = None
     unit: Message | None = None
     contrast: str = ""
+
+    @property
+    def basis(self) -> list[str]:
+        return [] if self.row is None else [self.row.key]
+
+    @property
+    def basis_tasks(self) -> list[str]:
+        return [] if self.row is None else [self.row.task]
 
 
 @dataclass(frozen=True)
@@ -147,6 +166,11 @@ def of_contrast(trials: pd.DataFrame, contrast: str) -> pd.DataFrame:
 def subset(*parts: str) -> str:
     """Name of a subset from `column=value` parts; `all` without any."""
     return "&".join(part for part in parts if part) or "all"
+
+
+def everyone(row: Result) -> Result:
+    """The row as one of all responses, without exclusions."""
+    return replace(row, subset=subset(row.subset.removeprefix("all"), EVERYONE))
 
 
 def contrast_part(contrast: str, all_contrasts: Sequence[str]) -> str:

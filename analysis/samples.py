@@ -1,7 +1,7 @@
 """What a question module is given, and what it gives back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -14,14 +14,14 @@ from analysis.texts import Message
 
 @dataclass(frozen=True)
 class Sample:
-    """The trials that count, and the same without the rules that judge quality.
+    """The trials that count, and all of them: without the rules that judge quality.
 
-    `kept.main` are the main trials that were answered, `unfiltered` the same without
-    exclusions; the tables of an exported data set follow.
+    `kept.main` are the main trials that were answered; the tables of an exported data set
+    follow.
     """
 
     kept: Kept
-    unfiltered: pd.DataFrame
+    whole: Kept
     stimuli: pd.DataFrame | None = None
     participants: pd.DataFrame | None = None
     generators: pd.DataFrame | None = None
@@ -32,7 +32,17 @@ class Sample:
 
     @property
     def contrasts(self) -> list[str]:
-        return contrasts(self.main)
+        """The contrasts of the table, whatever is left of them."""
+        return contrasts(self.whole.main)
+
+    @property
+    def lost_nothing(self) -> bool:
+        """Whether the rules that judge quality left out no response."""
+        return len(self.kept.trials) == len(self.whole.trials)
+
+    def without_exclusions(self) -> "Sample":
+        """The sample of all responses."""
+        return replace(self, kept=self.whole)
 
 
 @dataclass
@@ -45,6 +55,12 @@ class Finding:
     sentences: list[Message] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     warnings: list[Message] = field(default_factory=list)
+    unclaimed: list[Result] = field(default_factory=list)  # headlines that no claim is about
+
+    @property
+    def headlines(self) -> list[Result]:
+        """The rows that the question comes down to."""
+        return [test.row for test in self.tests if test.row is not None] + self.unclaimed
 
     def add(self, other: "Finding") -> None:
         """Take over what another part of the same question found."""
@@ -53,6 +69,7 @@ class Finding:
         self.sentences += other.sentences
         self.pictures += other.pictures
         self.warnings += other.warnings
+        self.unclaimed += other.unclaimed
 
 
 def of_task(trials: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:

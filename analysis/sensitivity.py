@@ -10,13 +10,15 @@ from analysis.plan import Plan
 from analysis.proportions import mean_estimate
 from analysis.resampling import Bootstrap
 from analysis.results import Result, Scope
-from analysis.samples import varies
+from analysis.samples import Finding, varies
+from analysis.texts import Message
+from analysis.trust import left_out
 
 METHOD = "bootstrap_participants"
 LEAST_PARTICIPANTS = 5  # fewer cannot be resampled with any sense
 
 
-def sensitivity(scope: Scope, rows: pd.DataFrame, plan: Plan) -> list[Result]:
+def sensitivity(scope: Scope, rows: pd.DataFrame, plan: Plan, what: Message) -> Finding:
     """d-prime and criterion as means over participants, and the AUC where confidence is there.
 
     In pairs the left side is what is detected, so that a preference for one side becomes the
@@ -36,7 +38,7 @@ def sensitivity(scope: Scope, rows: pd.DataFrame, plan: Plan) -> list[Result]:
     counts = table.groupby("person").sum()
     counts = counts[(counts["signals"] > 0) & (counts["noises"] > 0)]
     if len(counts) < LEAST_PARTICIPANTS:
-        return []
+        return Finding(scope.question)
     in_pairs = scope.task == "detect_pair"
     measure = signal_detection.pairs if in_pairs else signal_detection.yes_no
     values = measure(*(counts[name].to_numpy() for name in counts))
@@ -46,8 +48,9 @@ def sensitivity(scope: Scope, rows: pd.DataFrame, plan: Plan) -> list[Result]:
     ]
     if in_pairs:
         results += _side_bias(scope, counts, plan)
-    results += _probit(scope, rows, signal, says, plan)
-    return results + _auc(scope, rows, signal, says, plan)
+    finding = Finding(scope.question, results + _auc(scope, rows, signal, says, plan))
+    finding.add(_probit(scope, rows, signal, says, plan, what))
+    return finding
 
 
 def signal_side(rows: pd.DataFrame, task: str) -> pd.Series:
@@ -82,11 +85,16 @@ def _side_bias(scope: Scope, counts: pd.DataFrame, plan: Plan) -> list[Result]:
 
 
 def _probit(
-    scope: Scope, rows: pd.DataFrame, signal: pd.Series, says: pd.Series, plan: Plan
-) -> list[Result]:
+    scope: Scope,
+    rows: pd.DataFrame,
+    signal: pd.Series,
+    says: pd.Series,
+    plan: Plan,
+    what: Message,
+) -> Finding:
     """d-prime as the effect of the signal in a probit mixed model, at a typical person and item."""
     if not varies(says) or not varies(signal):
-        return []
+        return Finding(scope.question)
     effect = np.where(signal, 0.5, -0.5)
     fit = fit_glmm(
         says.to_numpy(float),
@@ -96,9 +104,12 @@ def _probit(
         slopes={"participant": effect},
         link="probit",
     )
+    if not fit.converged:
+        return Finding(scope.question, warnings=[left_out(what, "d_prime")])
     scale = np.sqrt(0.5) if scope.task == "detect_pair" else 1.0
     found = fit.contrast([0.0, scale])
-    return [scope.from_estimate("d_prime", "glmm_probit", found, plan.level, 0.0)]
+    row = scope.from_estimate("d_prime", "glmm_probit", found, plan.level, 0.0)
+    return Finding(scope.question, [row])
 
 
 def _auc(

@@ -11,7 +11,9 @@ from analysis.plan import Plan
 from analysis.proportions import CLUSTERED, Measure
 from analysis.regressions import regress
 from analysis.results import Result, Scope, subset
-from analysis.samples import varies
+from analysis.samples import Finding, varies
+from analysis.texts import Message
+from analysis.trust import left_out
 
 COLUMNS = {  # how the result table names a group, and the column that makes it
     "category": "category",
@@ -65,20 +67,26 @@ def items_below_chance(scope: Scope, rows: pd.DataFrame, measure: Measure) -> li
     return [replace(scope.result("items_below_chance", "descriptive", below), n=len(shares))]
 
 
-def learning(scope: Scope, rows: pd.DataFrame, measure: Measure, plan: Plan) -> list[Result]:
+def learning(
+    scope: Scope, rows: pd.DataFrame, measure: Measure, plan: Plan, what: Message
+) -> Finding:
     """Change in log-odds over ten trials of the task, from a mixed model."""
+    nothing = Finding(scope.question)
     if "trial_index" not in rows or rows["trial_index"].isna().any():
-        return []
+        return nothing
     if not varies(rows[measure.outcome]) or not varies(rows["participant_id"]):
-        return []
+        return nothing
     position = rows.groupby("participant_id", observed=True)["trial_index"].rank().to_numpy()
     if position.max() < 2:
-        return []
+        return nothing
     tens = (position - position.mean()) / 10
     columns = {"intercept": np.ones(len(rows)), "ten_trials": tens}
     fit = regress(rows[measure.outcome], columns, crossed(rows), binary=True)
-    found = fit.mixed.estimate("ten_trials")
-    return [scope.from_estimate("learning_per_10_trials", "glmm", found, plan.level, 0.0)]
+    term, found = "learning_per_10_trials", fit.mixed.estimate("ten_trials")
+    if not fit.mixed.converged:
+        return Finding(scope.question, warnings=[left_out(what, term)])
+    row = scope.from_estimate(term, "glmm", found, plan.level, 0.0)
+    return Finding(scope.question, [row])
 
 
 def expertise(

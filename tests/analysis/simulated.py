@@ -14,7 +14,7 @@ def sample_of(table, rules=None, **tables):
     trials = typed(table)
     kept = exclusions.apply(trials, rules, include_simulated=True)
     whole = exclusions.apply(trials, {}, include_simulated=True)
-    return Sample(kept, whole.main, **tables)
+    return Sample(kept, whole, **tables)
 
 
 def typed(table):

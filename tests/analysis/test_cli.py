@@ -67,7 +67,7 @@ def test_results_json_has_the_keys_of_the_contract(folder):
         frozenset({"rule", "participants", "trials"})
     }
     assert {frozenset(row) for row in results["claims"]} == {
-        frozenset({"id", "verdict", "statement", "basis"})
+        frozenset({"id", "verdict", "statement", "basis", "basis_tasks"})
     }
 
 
@@ -91,12 +91,17 @@ def test_results_agree_with_a_count_by_hand(folder, table):
 
 def test_every_basis_of_a_claim_is_a_row_of_the_table(folder):
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    keys = {
-        f"{row['question']}/{row['subset']}/{row['term']}/{row['method']}"
+    keys = [
+        (f"{row['question']}/{row['subset']}/{row['term']}/{row['method']}", row["task"])
         for row in results["estimates"]
-    }
+    ]
+    bases = [
+        key
+        for claim in results["claims"]
+        for key in zip(claim["basis"], claim["basis_tasks"], strict=True)
+    ]
 
-    assert [b for claim in results["claims"] for b in claim["basis"] if b not in keys] == []
+    assert [keys.count(basis) for basis in bases] == [1] * len(bases)
     assert len({claim["id"] for claim in results["claims"]}) == len(results["claims"])
 
 

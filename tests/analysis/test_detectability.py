@@ -110,27 +110,6 @@ def test_groups_are_given_apart(pairs):
     assert {"category=city", "generator=generator-1", "generator=generator-2"} <= subsets
 
 
-def test_the_headline_is_given_without_exclusions_too(pairs):
-    kept = only(pairs[1], "accuracy", method="glmm")
-    whole = only(pairs[1], "accuracy", subset="exclusions=none", method="glmm")
-
-    assert whole.estimate == kept.estimate
-
-
-def test_exclusions_change_the_headline_and_not_the_other():
-    table = simulate(PAIRS)
-    fast = table["participant_id"] < "sim-00020"
-    table.loc[fast, "rt_ms"] = 50
-    table.loc[fast, "response"] = "left"
-
-    found = detectability.estimate(sample_of(table), PLAN)
-
-    kept = only(found, "accuracy", method="glmm")
-    whole = only(found, "accuracy", subset="exclusions=none", method="glmm")
-    assert kept.n_participants < whole.n_participants == 60
-    assert kept.estimate > whole.estimate + 0.03
-
-
 def test_contrasts_are_never_pooled():
     truth = Truth(participants=30, pairs=40, tasks=("detect_pair",), enhanced=0.5)
 
