@@ -5,6 +5,7 @@ from pathlib import Path
 from survey import design
 
 SLUG = "demo"
+LESSON = "learn"
 FOLDER = Path(__file__).parent
 STIMULI = FOLDER / "stimuli"
 

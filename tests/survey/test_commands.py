@@ -186,8 +186,11 @@ def test_demo_sets_up_everything_and_keeps_it_the_second_time(settings, tmp_path
     password = re.search(r"user admin, password (\S+) \(shown only now\)", first).group(1)
     assert password not in again
     assert set(Participant.objects.values_list("code", flat=True)) == before
-    assert Study.objects.get().state == "live"
+    assert set(Study.objects.values_list("slug", "state")) == {("demo", "live"), ("learn", "live")}
+    links = ["Take part", "Admin", "Report", "Learn"]
+    assert [line.split("  ")[0] for line in first.splitlines()[-4:]] == links
     assert "http://127.0.0.1:8000/s/demo/" in first
+    assert "http://127.0.0.1:8000/s/learn/" in first
     report = (tmp_path / "demo-report" / "report.html").read_text(encoding="utf-8")
     assert "simulated" in report.lower()
     trials = (tmp_path / "demo-report" / "results.json").read_text(encoding="utf-8")

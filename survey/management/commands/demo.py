@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 
 
 class Command(BaseCommand):
-    help = "Set up and serve the demo study. Running it again keeps what is there."
+    help = "Set up and serve the demo studies. Running it again keeps what is there."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
@@ -42,7 +42,8 @@ class Command(BaseCommand):
         self._say("Database")
         call_command("migrate", verbosity=0, interactive=False)
         password = make_admin()
-        study = self._study()
+        study = self._study(demo.SLUG)
+        self._study(demo.LESSON)
         self._simulate(study)
         report = self._report(study)
         self._links(study, port, password, report)
@@ -50,13 +51,13 @@ class Command(BaseCommand):
             self.stdout.write("\nThe server is running. Stop it with Ctrl+C.")
             server.serve(HOST, port)
 
-    def _study(self) -> Study:
-        """The demo study, live; what an interrupted run left undone is done now."""
-        study = Study.objects.filter(slug=demo.SLUG).first()
+    def _study(self, name: str) -> Study:
+        """One of the studies, live; what an interrupted run left undone is done now."""
+        study = Study.objects.filter(slug=name).first()
         if study is not None and study.state != Study.State.DRAFT:
             return study
-        self._say("Demo study")
-        study = studies.save_design(demo.demo_design())
+        self._say(f"Study {name}")
+        study = studies.save_design(demo.demo_design(name))
         if not study.stimuli.exists():
             with tqdm(desc="Images", unit="") as bar:
                 studies.import_stimuli(study, demo.STIMULI, progress=advance(bar))
@@ -115,6 +116,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Take part   {base}{reverse('entry', args=[study.slug])}")
         self.stdout.write(f"Admin       {base}{reverse('admin:index')}   {sign_in}")
         self.stdout.write(f"Report      {report.as_uri()}")
+        self.stdout.write(f"Learn       {base}{reverse('entry', args=[demo.LESSON])}")
         self.stdout.flush()
 
     def _say(self, text: str) -> None:
