@@ -1,10 +1,11 @@
 """The card with which somebody shares a score: numbers and words, and no stimulus."""
 
 import io
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from PIL import Image, ImageDraw, ImageFont
 
@@ -23,6 +24,12 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 def png(score: Score, link: str) -> bytes:
     """The card as a PNG, in the present language."""
+    return drawn(score, link, get_language())
+
+
+@lru_cache(maxsize=64)
+def drawn(score: Score, link: str, _language: str) -> bytes:
+    """Drawn once for each content: it takes a quarter of a second."""
     image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), SURROUND)
     pen = Pen(ImageDraw.Draw(image))
     told = _("of %(n)s pictures") if score.of_pictures else _("of %(n)s pairs")

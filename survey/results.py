@@ -32,18 +32,24 @@ def of(participant: Participant) -> dict[str, Any]:
     """All that is told; parts are empty where the study has no such task, or keeps it back."""
     if not recruitment.rules_of(participant.study).show_result:
         return {}
-    trials = _main_trials(participant)
-    score = score_of(trials)
-    pairs = _pairs(trials)
-    return {
-        "detection": score,
+    result = told(_main_trials(participant), studies.is_learning(participant.version))
+    score = result["detection"]
+    return result | {
         "others": standing.others(participant, score.correct, score.n) if score else None,
+        "pairs": _most_missed_first(result["pairs"], participant),
+        "offers_card": score is not None and recruitment.offers_card(participant),
+    }
+
+
+def told(trials: list[Trial], is_learning: bool) -> dict[str, Any]:
+    """What the own responses tell, without any look at other people's."""
+    return {
+        "detection": score_of(trials),
         "bias": bias(trials),
         "preference": _preference(trials),
-        "pairs": _most_missed_first(pairs, participant),
+        "pairs": _pairs(trials),
         "singles": _singles(trials),
-        "curve": _curve(participant, trials),
-        "offers_card": score is not None and recruitment.offers_card(participant),
+        "curve": learning.curve(_hits(trials)) if is_learning else None,
     }
 
 
@@ -210,7 +216,8 @@ def _pairs(trials: list[Trial]) -> list[dict[str, Any]]:
 
 
 def _singles(trials: list[Trial]) -> list[dict[str, Any]]:
-    return [
+    """Every single picture, the missed ones first."""
+    singles = [
         {
             "url": image_url(trial.stimulus),
             "origin": trial.stimulus.origin,
@@ -221,6 +228,7 @@ def _singles(trials: list[Trial]) -> list[dict[str, Any]]:
         for trial in trials
         if trial.stimulus is not None
     ]
+    return sorted(singles, key=lambda single: single["correct"] is not False)
 
 
 def _most_missed_first(
@@ -236,7 +244,3 @@ def _most_missed_first(
     values = {"times": times, "n": n}
     text = _("Missed most often: %(times)s of %(n)s people took the AI version for the photograph.")
     return [most | {"note": text % values}, *(pair for pair in pairs if pair is not most)]
-
-
-def _curve(participant: Participant, trials: list[Trial]) -> learning.Curve | None:
-    return learning.curve(_hits(trials)) if studies.is_learning(participant.version) else None

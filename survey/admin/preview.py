@@ -9,7 +9,7 @@ import random
 from typing import Any
 
 from django.core import signing
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from survey import delivery, design, flow, markup, studies
-from survey.admin import pages
+from survey import card, delivery, design, faults, flow, learning, markup, studies
+from survey.admin import example, pages
 from survey.forms import BackgroundForm, ConsentForm
 from survey.models import Response, Study, Trial
 from survey.roles import Right
@@ -108,9 +108,26 @@ def background(request: HttpRequest, study: Study) -> HttpResponse:
 @pages.page("preview_debrief", right=Right.DESIGN, route="preview/debrief/")
 @require_GET
 def debrief(request: HttpRequest, study: Study) -> HttpResponse:
-    """The debriefing's text; there is no result, for nothing was answered."""
-    text = markup.render(study.text("debrief", _language(study)))
-    return render(request, "admin/preview/debrief.html", _frame(study) | {"debrief_html": text})
+    """The debriefing, with the result of somebody who makes the choices up."""
+    context = _frame(study) | {
+        "debrief_html": markup.render(study.text("debrief", _language(study))),
+        "result": example.result(study),
+        "credits_url": reverse("credits", args=[study.slug]),
+        "clues": learning.CLUES if study.mode == "learning" else (),
+        "card_url": pages.address(study, "preview_card"),
+    }
+    return render(request, "admin/preview/debrief.html", context)
+
+
+@pages.page("preview_card", right=Right.DESIGN, route="preview/card.png")
+@require_GET
+def score_card(request: HttpRequest, study: Study) -> HttpResponse:
+    """The card of the same somebody."""
+    result = example.result(study)
+    if not result.get("offers_card"):
+        raise Http404
+    address = request.get_host() + reverse("entry", args=[study.slug])
+    return HttpResponse(card.png(result["detection"], address.rstrip("/")), "image/png")
 
 
 def examples(study: Study) -> list[Trial]:
@@ -119,25 +136,14 @@ def examples(study: Study) -> list[Trial]:
     With several conditions each contributes the blocks that the ones before it lack.
     """
     plan = studies.design_of(study)
-    stimuli = {s.code: s for s in study.stimuli.select_related("pair", "generator")}
+    stimuli = example.stimuli_of(study)
     pool = [stimulus.plain() for stimulus in stimuli.values()]
     chosen: list[design.PlannedTrial] = []
     for number, condition in enumerate([c.name for c in plan.conditions] or [""]):
         chosen += _examples_of(plan, pool, number, condition, {t.block_key for t in chosen})
     blocks = list(dict.fromkeys(trial.block_key for trial in chosen))
     return [
-        Trial(
-            index=index,
-            block=blocks.index(trial.block_key),
-            block_key=trial.block_key,
-            kind=trial.kind,
-            task=trial.task,
-            left=stimuli.get(trial.left_id),
-            right=stimuli.get(trial.right_id),
-            stimulus=stimuli.get(trial.stimulus_id),
-            exposure_ms=trial.exposure_ms,
-            disclosure=trial.disclosure,
-        )
+        example.trial_of(trial, stimuli, index=index, block=blocks.index(trial.block_key))
         for index, trial in enumerate(chosen)
     ]
 
@@ -204,6 +210,7 @@ def _frame(study: Study) -> dict[str, Any]:
             "title": study.title,
             "summary": study.text("summary"),
             "duration_minutes": study.duration_minutes,
+            "url": reverse("entry", args=[study.slug]),
             "minimum_age": study.minimum_age,
             "contact": study.text("contact"),
             "consent_version": study.text("consent_version"),

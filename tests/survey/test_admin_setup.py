@@ -491,6 +491,27 @@ def test_preview_gives_the_feedback_of_the_design(owner, client):
     assert answer.json()["feedback"]["correct"] is True
 
 
+def test_preview_ends_with_the_result_of_made_up_choices(owner, client):
+    block = factories.block(trials=8, feedback="each")
+    study = factories.make_study(block, live=False, pairs=8, mode="learning")
+    roles.make_owner(owner, study)
+    page = client.get(pages.address(study, "preview_debrief"))
+    result = page.context["result"]
+    assert (result["detection"].n, len(result["pairs"]), len(result["curve"].points)) == (8, 8, 4)
+    assert 4 < result["detection"].correct < 8
+    card = pages.address(study, "preview_card")
+    assert card in page.content.decode()
+    assert client.get(card).content.startswith(b"\x89PNG")
+    assert not study.participants.exists()
+
+
+def test_preview_keeps_back_the_result_that_a_panel_forbids(draft, client):
+    draft.recruitment = {"panel": "prolific", "codes": {"completed": "A"}, "show_result": False}
+    draft.save()
+    assert client.get(pages.address(draft, "preview_debrief")).context["result"] == {}
+    assert client.get(pages.address(draft, "preview_card")).status_code == 404
+
+
 @pytest.mark.parametrize("body", ["{", "[]", '{"token": "1"}', '{"token": "1:forged"}'])
 def test_preview_refuses_what_does_not_belong(body, draft, client):
     answer = client.post(

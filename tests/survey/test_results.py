@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.urls import reverse
 from PIL import Image
 
-from survey import flow, results, standing
+from survey import card, flow, results, standing
 from survey.models import Participant, Study
 from tests import factories
 
@@ -145,8 +145,18 @@ def test_card_is_a_picture_for_links(client, detection, language):
     Participant.objects.update(language=language)
     response = get_card(client, person)
     assert response["Content-Type"] == "image/png"
-    card = Image.open(io.BytesIO(response.content))
-    assert (card.format, card.size) == ("PNG", (1200, 630))
+    picture = Image.open(io.BytesIO(response.content))
+    assert (picture.format, picture.size) == ("PNG", (1200, 630))
+
+
+def test_card_is_drawn_once_for_each_content(client, detection, monkeypatch):
+    card.drawn.cache_clear()
+    person, other = take_part(detection, 2), take_part(detection, 3)
+    first = get_card(client, person).content
+    monkeypatch.setattr(card, "Pen", None)  # nothing can be drawn any more
+    assert get_card(client, person).content == first
+    with pytest.raises(TypeError):
+        get_card(client, other)
 
 
 def test_card_is_only_there_after_the_last_response(client, detection):

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
-from survey import roles
+from survey import roles, tasks
 from survey.admin import pages
 from survey.models import Generator, Membership, Pair, Report, Study
 from survey.panels import Arrival
@@ -29,12 +30,17 @@ PAGES = {
     "downloads": Right.RELEASE,
     "go_live": Right.RUN,
     "images": Right.DESIGN,
+    "images_import": Right.DESIGN,
+    "images_import_live": Right.DESIGN,
+    "images_import_picture": Right.DESIGN,
+    "images_remove": Right.DESIGN,
     "members": Right.SHARE,
     "pause": Right.RUN,
     "planner": Right.DESIGN,
     "preregistration": Right.TRUTH,
     "preview": Right.DESIGN,
     "preview_background": Right.DESIGN,
+    "preview_card": Right.DESIGN,
     "preview_debrief": Right.DESIGN,
     "preview_responses": Right.DESIGN,
     "preview_start": Right.DESIGN,
@@ -109,6 +115,7 @@ def world(db):
     for one in (study, foreign):
         factories.complete(factories.enrol(one, arrival=ALICE))
         make_report(one)
+        make_import(one)
         one.pairs.filter(code="pair00").update(code=f"pair-of-{one.slug}")
     Generator.objects.create(name="Unused 1")
     theirs = Generator.objects.create(name="Painter of foreign")
@@ -122,6 +129,14 @@ def make_report(study: Study) -> None:
     report = Report.objects.create(study=study, state=Report.State.DONE, result={"en": found})
     (report.folder / "en").mkdir(parents=True)
     (report.folder / "en" / "report.html").write_text("<p>", encoding="utf-8")
+
+
+def make_import(study: Study) -> None:
+    """Images that are being prepared; the first one is ready."""
+    running = {"state": Report.State.RUNNING, "alive_at": timezone.now()}
+    report = Report.objects.create(study=study, kind=Report.Kind.IMAGES, **running)
+    tasks.made(report.key).mkdir(parents=True)
+    (tasks.made(report.key) / "1.jpg").write_bytes(factories.jpeg())
 
 
 def somebody(django_user_model: Any, client: Any, role: str = "", study: Study | None = None):
@@ -177,8 +192,12 @@ def test_pages_are_registered_with_the_right_of_the_table():
 
 def page_address(study: Study, name: str) -> str:
     """Where a page is, with what its address needs besides the study."""
-    report = study.reports.get().pk
+    report = study.reports.get(kind=Report.Kind.REPORT).pk
+    images = study.reports.get(kind=Report.Kind.IMAGES).pk
     arguments = {
+        "images_import": [images],
+        "images_import_live": [images],
+        "images_import_picture": [images, 1],
         "preregistration": [1],
         "report": [report],
         "report_live": [report],
