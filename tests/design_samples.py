@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 import survey.demo
 from survey.design import Block, Choice, Condition, PlannedTrial, Question, Stimulus, Study
-from survey.design.study import CLAIMS, DISCLOSURES, AnalysisPlan, ExclusionRule
+from survey.design.study import (
+    CLAIMS,
+    DISCLOSURES,
+    EXCLUSION_RULES,
+    AnalysisPlan,
+    ExclusionRule,
+)
 
 DEMO = Path(survey.demo.__file__).parent
 TEXTS = {
@@ -144,6 +150,7 @@ def studies(draw: st.DrawFn) -> Study:
     """Valid studies in two languages with every kind of member and any words."""
     sample, _ = draw(designs())
     names = draw(st.lists(keys, unique=True, max_size=3))
+    rules = draw(st.lists(st.sampled_from([*EXCLUSION_RULES]), unique=True, max_size=3))
     claims = draw(st.lists(st.sampled_from(CLAIMS), unique=True, max_size=3))
     text = st.fixed_dictionaries(
         dict.fromkeys(("title", "consent", "consent_version"), words)
@@ -189,7 +196,8 @@ def studies(draw: st.DrawFn) -> Study:
             for name in names
         ),
         exclusion_rules=tuple(
-            ExclusionRule(name, {"share": draw(st.floats(0, 1))}) for name in names
+            ExclusionRule(name, {p: draw(st.floats(0, 1)) for p in EXCLUSION_RULES[name]})
+            for name in rules
         ),
         analysis_plan=AnalysisPlan(
             claims=tuple(claims),

@@ -18,6 +18,7 @@ CATALOGUE = ROOT / "survey" / "locale" / "ja" / "LC_MESSAGES" / "django.po"
 KEYWORDS = {
     **DEFAULT_KEYWORDS,
     "lazy": None,
+    "Message": None,
     "gettext_lazy": None,
     "gettext_noop": None,
     "ngettext_lazy": (1, 2),

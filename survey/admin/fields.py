@@ -1,16 +1,11 @@
 """Form fields for what the design holds as lists and tables, so that nobody has to write JSON."""
 
-import tomllib
 from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-
-from survey import design
-from survey.design import serial
-from survey.design.toml_lines import lines_of
 
 
 class WordsField(forms.CharField):
@@ -96,45 +91,3 @@ class TableField(forms.CharField):
                 message = _("Line %(number)s is not of the form name = value.")
                 raise ValidationError(message % {"number": number}) from None
         return table
-
-
-#: A study without anything, around a part of one.
-_BARE: dict[str, Any] = {"slug": "bare", "languages": [], "texts": {}, "blocks": []}
-
-
-class TomlField(forms.CharField):
-    """A list of tables of the design, as in a study file; every fault with its line."""
-
-    def __init__(self, part: str, *args: Any, **kwargs: Any) -> None:
-        self.part = part
-        attrs = {"rows": 12, "class": "toml", "spellcheck": "false"}
-        kwargs.setdefault("widget", forms.Textarea(attrs=attrs))
-        kwargs.setdefault("required", False)
-        super().__init__(*args, **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        if not isinstance(value, list):
-            return value
-        text = design.dumps(design.from_dict({**_BARE, self.part: value}))
-        start = text.find("[[")
-        return text[start:] if start >= 0 else ""
-
-    def to_python(self, value: Any) -> list[Any]:
-        text = value or ""
-        try:
-            data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ValidationError(_("This is no TOML: %(error)s") % {"error": error}) from None
-        if data.keys() - {self.part}:
-            message = _("Begin each entry with [[%(part)s]].")
-            raise ValidationError(message % {"part": self.part})
-        found: list[design.Fault] = []
-        study = serial.read({**_BARE, **data}, found)
-        if found:
-            raise ValidationError([_with_line(text, fault) for fault in found])
-        return design.to_dict(study)[self.part]
-
-
-def _with_line(text: str, fault: design.Fault) -> str:
-    line = lines_of(text).get(fault.place, 1)
-    return _("Line %(line)s: %(fault)s") % {"line": line, "fault": fault}

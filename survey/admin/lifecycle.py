@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_GET
 
-from survey import audits, checklist, design, roles, studies, trail
+from survey import audits, checklist, design, faults, roles, studies, trail
 from survey.admin import pages
 from survey.models import Study
 from survey.roles import Right
@@ -97,8 +97,10 @@ def _act(request: HttpRequest, study: Study, name: str) -> str:
     """Change the state; returns what is in the way."""
     try:
         STEPS[name]["act"](study)
-    except (studies.StudyError, design.DesignError) as error:
+    except studies.StudyError as error:
         return str(error)
+    except design.DesignError as error:
+        return faults.as_text(error.faults)
     trail.note(study, name)
     text = _("The study is now: %(state)s.") % {"state": study.get_state_display()}
     messages.success(request, text)
@@ -118,8 +120,10 @@ def audit(request: HttpRequest, study: Study) -> HttpResponse:
             audits.run(study)
             trail.note(study, "audit")
             return HttpResponseRedirect(request.path)
-        except (studies.StudyError, design.DesignError) as fault:
+        except studies.StudyError as fault:
             error = str(fault)
+        except design.DesignError as fault:
+            error = faults.as_text(fault.faults)
     context = {
         "title": _("Leak audit"),
         "audit": study.audits.last(),
@@ -163,7 +167,8 @@ def as_toml(request: HttpRequest, study: Study) -> HttpResponse:
     try:
         text = design.dumps(studies.design_of(study))
     except design.DesignError as error:
-        return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
+        told = faults.as_text(error.faults)
+        return HttpResponse(told, status=409, content_type="text/plain; charset=utf-8")
     response = HttpResponse(text, content_type="application/toml; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{study.slug}.toml"'
     return response

@@ -38,7 +38,7 @@ def entry(request: HttpRequest, study: Study) -> HttpResponse:
     try:
         examples(study)
     except design.DesignError as error:
-        context = {"title": _("Preview"), "faults": [str(fault) for fault in error.faults]}
+        context = {"title": _("Preview"), "faults": faults.all_told(error)}
         return pages.render(request, study, "admin/no_preview.html", context, 409)
     context = {
         **_frame(study),

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from survey import demo, design, roles, studies, trail
+from survey import demo, design, faults, roles, studies, trail
 from survey.design import validation
 from survey.models import Study
 
@@ -94,11 +94,9 @@ class NewStudyForm(forms.Form):
                 raise ValueError
             plan = design.loads(file.read().decode())
         except ValueError as error:
-            if not isinstance(error, design.DesignError):
-                self.add_error("file", _("This is not a text in UTF-8."))
-                return None
-            for fault in error.faults:
-                self.add_error("file", str(fault))
+            is_read = isinstance(error, design.DesignError)
+            told = faults.all_told(error) if is_read else [_("This is not a text in UTF-8.")]
+            self.add_error("file", told)
             return None
         return _named(plan, self.cleaned_data.get("slug", ""))
 
@@ -111,9 +109,8 @@ class NewStudyForm(forms.Form):
         try:
             return _named(studies.design_of(mine.get(pk=name.removeprefix(COPY))), slug)
         except design.DesignError as error:
-            self.add_error("template", _("That study's design has faults:"))
-            for fault in error.faults:
-                self.add_error("template", str(fault))
+            told = [_("That study's design has faults:"), *faults.all_told(error)]
+            self.add_error("template", told)
             return None
 
 

@@ -12,18 +12,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 
-from survey import design, roles, studies
+from survey import design, faults, roles, studies
 from survey.admin import pages, setup
+from survey.admin.row_forms import language_name
 from survey.admin.scoped import Scoped, ScopedInline, is_frozen
 from survey.admin.study_forms import (
-    STUDY_TEXTS,
     BlockForm,
     BlockFormSet,
     StudyForm,
-    block_text_fields,
+    block_fields,
     faults_of,
-    language_name,
-    text_fields,
+    study_fields,
     text_of,
 )
 from survey.models import Block, Study
@@ -35,8 +34,8 @@ def languages_of(study: Study | None) -> list[str]:
     return list(study.languages) if study and study.languages else ["en"]
 
 
-def _with_texts(form: type, fields: dict[str, Any]) -> type:
-    """A form with a field more for each text in each language of the study."""
+def _with_fields(form: type, fields: dict[str, Any]) -> type:
+    """A form with more fields, which depend on the study."""
     return type(form.__name__, (form,), fields)
 
 
@@ -51,13 +50,13 @@ class BlockInline(ScopedInline, admin.StackedInline):
     ordering = ("position",)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        fields = block_text_fields(languages_of(obj))
-        return super().get_formset(request, obj, form=_with_texts(BlockForm, fields), **kwargs)
+        fields = block_fields(languages_of(obj))
+        return super().get_formset(request, obj, form=_with_fields(BlockForm, fields), **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Study | None = None) -> Any:
         more = {"classes": ["collapse"]}
         languages = languages_of(obj)
-        fields = block_text_fields(languages)
+        fields = block_fields(languages)
         return [
             (None, {"fields": [("position", "key", "task"), _COUNTS]}),
             *(
@@ -129,8 +128,8 @@ class StudyAdmin(Scoped):
         return roles.may(request.user, Right.SHARE, obj)
 
     def get_form(self, request: HttpRequest, obj: Study | None = None, **kwargs: Any) -> Any:
-        fields = text_fields(STUDY_TEXTS, languages_of(obj))
-        kwargs["form"] = _with_texts(StudyForm, fields)
+        fields = study_fields(obj, languages_of(obj))
+        kwargs["form"] = _with_fields(StudyForm, fields)
         return super().get_form(request, obj, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Study | None) -> list[type]:
@@ -140,7 +139,7 @@ class StudyAdmin(Scoped):
         if not self.has_change_permission(request, obj):
             return [(None, {"fields": ["slug", "state", "design_hash", "as_text"]})]
         more = {"classes": ["collapse"]}
-        fields = text_fields(STUDY_TEXTS, languages_of(obj))
+        fields = study_fields(obj, languages_of(obj))
         return [
             (None, {"fields": [("slug", "languages"), ("minimum_age", "duration_minutes")]}),
             *(
@@ -154,7 +153,7 @@ class StudyAdmin(Scoped):
                 lazy("Order and display"),
                 {**more, "fields": [_ORDER, _DISPLAY, ("allow_small_screens", "mode")]},
             ),
-            (lazy("Conditions and background questions"), {**more, "fields": _TABLES}),
+            (lazy("Background questions and conditions"), {**more, "fields": _TABLES}),
             (
                 lazy("Analysis plan"),
                 {
@@ -192,11 +191,12 @@ class StudyAdmin(Scoped):
         try:
             text = design.dumps(studies.design_of(study))
         except design.DesignError as error:
-            return str(error)
+            return faults.as_text(error.faults)
         return format_html('<pre class="toml" tabindex="0">{}</pre>', text)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        _follow(form.instance, _renamed(formsets))
         left = len(faults_of(form.instance))
         if left:
             text = ngettext(
@@ -206,6 +206,10 @@ class StudyAdmin(Scoped):
                 left,
             )
             self.message_user(request, text % {"left": left}, messages.WARNING)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Study) -> HttpResponse:
+        """What is left to do, rather than the list of all studies."""
+        return HttpResponseRedirect(pages.address(obj, "checklist"))
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kw: Any) -> Any:
         study = self.get_object(request, object_id)
@@ -228,9 +232,27 @@ class StudyAdmin(Scoped):
         ]
 
 
+def _renamed(formsets: Any) -> dict[str, str]:
+    """The blocks that have got another name, by the name that they had."""
+    blocks = [form for formset in formsets for form in formset.initial_forms]
+    return {f.initial["key"]: f.instance.key for f in blocks if "key" in f.changed_data}
+
+
+def _follow(study: Study, renamed: dict[str, str]) -> None:
+    """Bring conditions and blocks into line with the names and languages that were saved."""
+    for condition in study.conditions:
+        condition["blocks"] = [renamed.get(key, key) for key in condition["blocks"]]
+    study.save(update_fields=["conditions"])
+    for block in study.blocks.all():
+        texts = {code: block.texts.get(code, {}) for code in study.languages}
+        if texts != block.texts:
+            block.texts = texts
+            block.save(update_fields=["texts"])
+
+
 _ORDER = ("block_order", "share_stimuli")
 _DISPLAY = ("display_width", "display_height", "display_fit")
-_TABLES = ["conditions", "background"]
+_TABLES = ["background", "conditions"]
 _RULES = ["exclusion_rules"]
 _PLAN_HELP = lazy(
     "Frozen with the design when the study goes live: this is the preregistration, which can be "

@@ -1,17 +1,25 @@
 """The forms of a study's design: a field for everything, each with its faults beside it."""
 
-import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django import forms
-from django.utils.html import format_html
-from django.utils.translation import get_language_info, pgettext_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import pgettext_lazy
 
 from survey import design, studies
-from survey.admin.fields import SeveralField, TableField, TextField, TomlField, WordsField
+from survey.admin.fields import SeveralField, TextField, WordsField
+from survey.admin.row_forms import (
+    ClaimRow,
+    EffectRow,
+    RulesField,
+    conditions_field,
+    questions_field,
+    reasons_field,
+)
+from survey.admin.rows import MarksFaults, RowsField
 from survey.design import study as constants
 from survey.models import Block, Study
 
@@ -93,7 +101,7 @@ BLOCK_TEXTS = {
 }
 
 
-class DesignForm(forms.ModelForm):
+class DesignForm(MarksFaults, forms.ModelForm):
     """What both forms share: texts by language, and faults beside the fields."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -115,31 +123,6 @@ class DesignForm(forms.ModelForm):
         self.instance.texts = texts
         return values
 
-    def show_faults(self, faults: Iterable[design.Fault], prefix: str = "") -> None:
-        """Put each fault of the design into the help of the field that it is about."""
-        for fault in faults:
-            name = self._field_of(fault.place.removeprefix(prefix))
-            if name:
-                field = self.fields[name]
-                told = fault_in_words(fault)
-                mark = format_html('<span class="fault">{}</span>', told)
-                field.help_text = format_html("{} {}", field.help_text, mark)
-
-    def _field_of(self, place: str) -> str:
-        """The field of a place such as `texts.en.title` or `background[0].choices`."""
-        parts = [part for part in re.split(r"[.\[\]]+", place) if part]
-        for size in range(len(parts), 0, -1):
-            name = "__".join(parts[:size])
-            if name in self.fields:
-                return name
-        return ""
-
-
-def fault_in_words(fault: design.Fault) -> str:
-    """What was found and what is allowed."""
-    words = {"found": design.validation.shown(fault.found), "allowed": _(fault.allowed)}
-    return _("Found: %(found)s. Allowed: %(allowed)s.") % words
-
 
 def text_of(name: str) -> tuple[str, str]:
     """The language and the name of the text that a field holds; empty for other fields."""
@@ -148,14 +131,6 @@ def text_of(name: str) -> tuple[str, str]:
         return "", ""
     language, _sign, text = rest.partition("__")
     return language, text
-
-
-def language_name(code: str) -> str:
-    """What a language is called in itself."""
-    try:
-        return str(get_language_info(code)["name_local"])
-    except KeyError:
-        return code
 
 
 def text_fields(texts: dict[str, Any], languages: Iterable[str]) -> dict[str, forms.Field]:
@@ -181,7 +156,10 @@ class StudyForm(DesignForm):
     languages = WordsField(
         label=lazy("Languages"),
         required=True,
-        help_text=lazy("Codes with commas: en, ja. The texts of a new one appear after saving."),
+        help_text=lazy(
+            "Codes with commas: en, ja. The fields for the texts of a new one appear after saving; "
+            "the texts of one that you take out are deleted."
+        ),
     )
     block_order = forms.ChoiceField(
         label=lazy("Order of the blocks"), choices=options(constants.BLOCK_ORDERS, BLOCK_ORDERS)
@@ -189,36 +167,28 @@ class StudyForm(DesignForm):
     display_fit = forms.ChoiceField(
         label=lazy("Images are shown"), choices=options(constants.DISPLAY_FITS, FITS)
     )
-    conditions = TomlField(
-        "conditions",
-        label=lazy("Conditions"),
-        help_text=lazy(
-            'Groups of participants, each [[conditions]] with name = "…", weight = 1 and '
-            'blocks = ["…"]. Empty: there is one group.'
-        ),
-    )
-    background = TomlField(
-        "background",
-        label=lazy("Background questions"),
-        help_text=lazy(
-            "Each [[background]] has key, kind (choice, multiple, number, text, scale), texts by "
-            "language, and choices. The questions of the demo are a pattern."
-        ),
-    )
-    exclusion_rules = TomlField(
-        "exclusion_rules",
+    exclusion_rules = RulesField(
         label=lazy("Exclusion rules"),
-        help_text=lazy("Applied by the analysis in this order, frozen with the design."),
+        help_text=lazy(
+            "Applied by the analysis in this order, frozen with the design. Nothing is deleted: "
+            "every result is also given without them. An empty number: the one in grey."
+        ),
     )
-    claims = WordsField(
+    claims = RowsField(
+        ClaimRow,
         label=lazy("Claims"),
-        lines=True,
-        help_text=lazy("One a line, as in indistinguishable or prefers_ai:real_vs_enhanced."),
+        noun=lazy("Claim"),
+        add=lazy("Add a claim"),
+        help_text=lazy("What you expect; everything else that comes out is exploratory."),
     )
-    smallest_effects = TableField(
+    smallest_effects = RowsField(
+        EffectRow,
         label=lazy("Smallest effects of interest"),
-        kind=float,
-        help_text=lazy("One a line: indistinguishable = 0.05. What is smaller does not matter."),
+        noun=lazy("Smallest effect"),
+        add=lazy("Add a smallest effect"),
+        help_text=lazy(
+            "What is smaller does not matter, as 0.05 for five percentage points of accuracy."
+        ),
     )
     alpha = forms.FloatField(label=lazy("Alpha"), initial=0.05)
     stopping_rule = TextField(
@@ -236,18 +206,49 @@ class StudyForm(DesignForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        plan = self.instance.analysis_plan or {}
-        for name in self.plan_names:
-            if name in self.fields and name in plan:
-                self.initial[name] = plan[name]
-        for fault in faults_of(self.instance):
-            self.show_faults([fault], "analysis_plan.")
+        plan = dict(self.instance.analysis_plan or {})
+        effects = plan.get("smallest_effects", {})
+        plan["smallest_effects"] = [*effects.items()]
+        self.initial |= {name: plan[name] for name in self.plan_names if name in plan}
+        found = [_at_its_row(fault, [*effects]) for fault in faults_of(self.instance)]
+        self.show_faults(found, "analysis_plan.")
+
+    def field_of(self, place: str) -> str:
+        return super().field_of("block_order" if place == "blocks" else place)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
         if all(name in values for name in self.plan_names):
-            self.instance.analysis_plan = {name: values[name] for name in self.plan_names}
+            self.instance.analysis_plan = self._plan(values)
+        if "languages" in values:
+            texts = self.instance.texts
+            self.instance.texts = {code: texts.get(code, {}) for code in values["languages"]}
+            for question in values.get("background", ()):
+                _keep(values["languages"], question, *question["choices"])
         return values
+
+    def _plan(self, values: dict[str, Any]) -> dict[str, Any]:
+        plan = {name: values[name] for name in self.plan_names}
+        plan["smallest_effects"] = dict(values["smallest_effects"])
+        if len(plan["smallest_effects"]) < len(values["smallest_effects"]):
+            self.add_error("smallest_effects", _("Give each claim one smallest effect only."))
+        return plan
+
+
+def _at_its_row(fault: design.Fault, effects: list[str]) -> design.Fault:
+    """A smallest effect is named by its claim in the design, and by its row in the form."""
+    table, _sign, claim = fault.place.partition("smallest_effects.")
+    if claim not in effects:
+        return fault
+    return replace(fault, place=f"{table}smallest_effects[{effects.index(claim)}].effect")
+
+
+def _keep(languages: Iterable[str], *entries: dict[str, Any]) -> None:
+    """Take the texts of other languages out of the entries of a list."""
+    for entry in entries:
+        entry["texts"] = {
+            code: entry["texts"][code] for code in languages if code in entry["texts"]
+        }
 
 
 class BlockForm(DesignForm):
@@ -288,14 +289,31 @@ class BlockForm(DesignForm):
     confidence_steps = forms.TypedChoiceField(
         label=lazy("Steps of confidence"), coerce=int, choices=list(CONFIDENCE.items())
     )
-    reasons = WordsField(
-        label=lazy("Reasons offered"),
-        help_text=lazy("Codes with commas, such as detail, light. Empty: none are asked for."),
-    )
     feedback = forms.ChoiceField(
         label=pgettext_lazy("after a trial", "Feedback"),
         choices=options(constants.FEEDBACK, FEEDBACK),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.reasons:
+            self.initial["reasons"] = [*map(self._reason, self.instance.reasons)]
+
+    def _reason(self, code: str) -> dict[str, Any]:
+        known = {name: t.get("reasons", {}) for name, t in self.instance.texts.items()}
+        return {"code": code, "texts": {name: words.get(code, "") for name, words in known.items()}}
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        if "reasons" not in values:
+            return values
+        reasons = values["reasons"]
+        for language, texts in self.instance.texts.items():
+            words = {one["code"]: one["texts"].get(language) for one in reasons}
+            texts["reasons"] = {code: told for code, told in words.items() if told}
+            if not texts["reasons"]:
+                del texts["reasons"]
+        return values | {"reasons": [one["code"] for one in reasons]}
 
     class Meta:
         model = Block
@@ -304,16 +322,26 @@ class BlockForm(DesignForm):
             "key": lazy("A short name, in the data: preference, detection."),
             "trials": lazy("Without practice, catch trials and repeats."),
             "question": lazy(
-                "rate_single: the scale, such as appeal. prefer_pair: the comparison."
+                "For ratings the scale, such as appeal; for preferences what is compared."
             ),
-            "scale_steps": lazy("rate_single: 2 to 11 buttons."),
+            "scale_steps": lazy("For ratings: 2 to 11 buttons."),
             "catch_trials": lazy("Obvious stimuli that show who looks."),
             "repeat_share": lazy("From 0 to 1: shown again with the sides swapped."),
         }
 
 
-def block_text_fields(languages: Iterable[str]) -> dict[str, forms.Field]:
-    """The texts of a block, among them two lists and a table."""
+def study_fields(study: Study | None, languages: list[str]) -> dict[str, forms.Field]:
+    """The fields that depend on the languages and blocks of the study."""
+    blocks = study.blocks.values_list("key", flat=True) if study else []
+    return {
+        **text_fields(STUDY_TEXTS, languages),
+        "background": questions_field(languages),
+        "conditions": conditions_field(list(blocks)),
+    }
+
+
+def block_fields(languages: list[str]) -> dict[str, forms.Field]:
+    """The texts of a block, among them two lists, and the reasons with their words."""
     fields = text_fields(BLOCK_TEXTS, languages)
     lists = {
         "labels": lazy("Labels of the scale"),
@@ -328,11 +356,7 @@ def block_text_fields(languages: Iterable[str]) -> dict[str, forms.Field]:
                 widget=forms.Textarea(attrs=attrs),
                 help_text=lazy("One a line, one for each step. Empty: numbers."),
             )
-        fields[f"texts__{code}__reasons"] = TableField(
-            label=lazy("Words of the reasons"),
-            widget=forms.Textarea(attrs=attrs),
-            help_text=lazy("One a line: detail = Something in the details."),
-        )
+    fields["reasons"] = reasons_field(languages)
     return fields
 
 

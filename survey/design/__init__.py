@@ -1,5 +1,6 @@
 """PURE. A frozen study design + a seed -> the list of planned trials."""
 
+from survey.design.messages import Message
 from survey.design.planning import choose_condition, plan_trials, shortage
 from survey.design.selection import exposure_units
 from survey.design.serial import canonical_json, design_hash, from_canonical, from_dict, to_dict
@@ -18,7 +19,7 @@ from survey.design.study import (
     StudyText,
 )
 from survey.design.toml import StudyFileError, TomlFault, dumps, loads
-from survey.design.validation import DesignError, Fault, faults, validate
+from survey.design.validation import DesignError, Fault, faults, shown, validate
 
 __all__ = [
     "CONFIDENCE_SLIDER",
@@ -30,6 +31,7 @@ __all__ = [
     "DesignError",
     "ExclusionRule",
     "Fault",
+    "Message",
     "PlannedTrial",
     "Question",
     "Stimulus",
@@ -48,6 +50,7 @@ __all__ = [
     "loads",
     "plan_trials",
     "shortage",
+    "shown",
     "to_dict",
     "validate",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from survey.design.messages import Message
 from survey.design.ordering import (
     Draft,
     NoOrderError,
@@ -26,10 +27,10 @@ ATTEMPTS = 50
 FACTORS = {"exposures_ms": "exposure_varies", "disclosures": "disclosure_varies"}
 # The fields that choose stimuli, and the attribute of a stimulus that each looks at.
 ATTRIBUTES = {
-    "origins": "origin",
-    "categories": "category",
-    "generators": "generator",
-    "enhancement_levels": "enhancement_level",
+    "origins": ("origin", Message("the origin")),
+    "categories": ("category", Message("the category")),
+    "generators": ("generator", Message("the generator")),
+    "enhancement_levels": ("enhancement_level", Message("the enhancement level")),
 }
 
 
@@ -98,9 +99,14 @@ def shortage(study: Study, stimuli: Sequence[Stimulus]) -> list[str]:
 
 def _unmatched(study: Study, stimuli: Sequence[Stimulus]) -> list[str]:
     return [
-        f"block {block.key}: no stimulus has the {attribute.replace('_', ' ')} {value}"
+        Message(
+            "block %(block)s: no stimulus has %(what)s %(value)s",
+            block=block.key,
+            what=what,
+            value=value,
+        )
         for block in study.blocks
-        for field, attribute in ATTRIBUTES.items()
+        for field, (attribute, what) in ATTRIBUTES.items()
         for value in getattr(block, field)
         if not any(getattr(stimulus, attribute) == value for stimulus in stimuli)
     ]
@@ -114,7 +120,7 @@ def _lacks(study: Study, condition: str, stimuli: Sequence[Stimulus]) -> list[st
         try:
             plan_trials(study, stimuli, number=number, condition=condition, exposures={}, rng=rng)
         except DesignError as error:
-            lacks += map(str, error.faults)
+            lacks += [lack for lack in error.faults if isinstance(lack, str)]
     return lacks
 
 
@@ -170,7 +176,9 @@ def _choose(
             faults = error.faults
             if len(blocks) == 1:
                 raise
-    raise DesignError([f"{fault}, as blocks don't share stimuli" for fault in faults])
+    raise DesignError(
+        [Message("%(fault)s, as blocks don't share stimuli", fault=fault) for fault in faults]
+    )
 
 
 def _divide(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 
+from survey.design.messages import Message
 from survey.design.study import Block, PlannedTrial, Stimulus
 from survey.design.validation import DesignError
 
@@ -91,6 +92,9 @@ def _takes(block: Block, stimulus: Stimulus) -> bool:
     )
 
 
+_REAL_OR_NOT = ((True, Message("real stimuli")), (False, Message("stimuli that are not real")))
+
+
 class Selector:
     """Chooses the main trials of one block, the least shown first."""
 
@@ -124,9 +128,16 @@ class Selector:
             "ai_vs_ai": self._ai_vs_ai,
         }[self.block.pairing]()
 
-    def _need(self, found: int, needed: int, what: str) -> None:
+    def _need(self, found: int, needed: int, what: Message) -> None:
         if found < needed:
-            raise DesignError([f"block {self.block.key} needs {needed} {what}, there are {found}"])
+            lack = Message(
+                "block %(block)s needs %(needed)s %(what)s, there are %(found)s",
+                block=self.block.key,
+                needed=needed,
+                what=what,
+                found=found,
+            )
+            raise DesignError([lack])
 
     def _shown(self, unit: str) -> int:
         return self.exposures.get((self.block.key, unit), 0)
@@ -145,7 +156,7 @@ class Selector:
         """Half real, half not, and nothing shown in two versions as long as that can be had."""
         half = self.block.trials // 2
         chosen: list[Stimulus] = []
-        for is_real, what in ((True, "real stimuli"), (False, "stimuli that are not real")):
+        for is_real, what in _REAL_OR_NOT:
             order = self._least_shown(s for s in self.available if (s.origin == "real") == is_real)
             self._need(len(order), half, what)
             chosen += self._new_scenes_first(order, set(map(scene, chosen)))[:half]
@@ -171,7 +182,9 @@ class Selector:
     def _matched(self) -> list[Item]:
         pairs = group((s for s in self.available if s.pair_id), lambda s: s.pair_id)
         complete = [pair for pair, members in pairs.items() if has_both(members)]
-        self._need(len(complete), self.block.trials, "pairs of a real and another stimulus")
+        self._need(
+            len(complete), self.block.trials, Message("pairs of a real and another stimulus")
+        )
         complete.sort(
             key=lambda pair: (self._want(f"pair {pair}"), self._shown(pair), self.rng.random())
         )
@@ -197,7 +210,7 @@ class Selector:
             if found < self.block.trials and len(taken) < len(reals.get(stimulus.category, ())):
                 taken.append(stimulus)
         found = sum(map(len, others.values()))
-        what = "stimuli that are not real, each with a real one of its category"
+        what = Message("stimuli that are not real, each with a real one of its category")
         self._need(found, self.block.trials, what)
         seen = {scene(other) for members in others.values() for other in members}
         items: list[Item] = []
@@ -211,7 +224,7 @@ class Selector:
         """Two generators' stimuli of one pair; those without a pair, of one category."""
         groups = group(self.available, lambda s: scene(s) if s.pair_id else f"of {s.category}")
         items = [item for members in groups.values() for item in self._pair_off(members)]
-        self._need(len(items), self.block.trials, "pairs of stimuli by two generators")
+        self._need(len(items), self.block.trials, Message("pairs of stimuli by two generators"))
         self.rng.shuffle(items)
         items.sort(key=lambda item: sum(self._shown(s.id) for s in item.stimuli))
         items.sort(key=lambda item: sum(map(self._want, item.scenes)))

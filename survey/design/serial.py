@@ -4,10 +4,10 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
+from survey.design.messages import Message
 from survey.design.study import Stimulus, Study
 from survey.design.validation import DesignError, Fault
 
@@ -134,7 +134,7 @@ def _read(kind: Any, value: Any, place: Place, report: Report) -> Any:
 def _read_record(kind: Any, value: Any, place: Place, report: Report) -> Any:
     hints = get_type_hints(kind)
     if not isinstance(value, Mapping):
-        report(place, value, "a table")
+        report(place, value, A_TABLE)
         return kind(**{name: _empty(hints[name]) for name in _required(kind)})
     for name in value:
         if name not in hints:
@@ -146,14 +146,14 @@ def _read_record(kind: Any, value: Any, place: Place, report: Report) -> Any:
     }
     for name in _required(kind):
         if name not in members:
-            report((*place, name), None, "this must be given")
+            report((*place, name), None, Message("this must be given"))
             members[name] = _empty(hints[name])
     return kind(**members)
 
 
 def _empty(kind: Any) -> Any:
     """What stands in for a member with a fault."""
-    return (get_origin(kind) or kind)() if get_origin(kind) is not types.UnionType else 0
+    return (get_origin(kind) or kind)()
 
 
 def _required(kind: Any) -> list[str]:
@@ -169,34 +169,39 @@ def _required(kind: Any) -> list[str]:
 def _suggestion(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     if close:
-        return f"a known name; did you mean {close[0]}?"
-    return "a known name: " + ", ".join(known)
+        return Message("a known name; did you mean %(name)s?", name=close[0])
+    return Message("a known name: %(names)s", names=", ".join(known))
 
 
 def _read_table(kind: Any, value: Any, place: Place, report: Report) -> Any:
     if not isinstance(value, Mapping):
-        report(place, value, "a table")
+        report(place, value, A_TABLE)
         return {}
     return {name: _read(kind, value[name], (*place, name), report) for name in value}
 
 
 def _read_list(kind: Any, value: Any, place: Place, report: Report) -> Any:
     if not isinstance(value, list | tuple):
-        report(place, value, "a list in square brackets")
+        report(place, value, Message("a list in square brackets"))
         value = ()
     member = get_args(kind)[0]
     read = [_read(member, item, (*place, i), report) for i, item in enumerate(value)]
     return tuple(read) if get_origin(kind) is tuple else read
 
 
-NAMES = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+A_TABLE = Message("a table")
+NAMES = {
+    str: Message("a text in quotes"),
+    int: Message("a whole number"),
+    float: Message("a number"),
+    bool: Message("true or false"),
+}
 
 
 def _read_scalar(kind: Any, value: Any, place: Place, report: Report) -> Any:
-    kinds = get_args(kind) or (kind,)
-    if type(value) is int and float in kinds:
+    if type(value) is int and kind is float:
         return float(value)
-    if type(value) not in kinds or value in (float("inf"), float("-inf")) or value != value:
-        report(place, value, " or ".join(NAMES[each] for each in kinds))
+    if type(value) is not kind or value in (float("inf"), float("-inf")) or value != value:
+        report(place, value, NAMES[kind])
         return _empty(kind)
     return value

@@ -29,6 +29,16 @@ CLAIMS = (
     "open_vs_closed",
     "calibrated",
 )
+#: The rules that the analysis knows, each with its parameters and what they are unless said.
+EXCLUSION_RULES: dict[str, dict[str, float]] = {
+    "incomplete": {"min_answered_share": 0.8},
+    "catch_trials": {"max_failed_share": 0.5},
+    "side_bias": {"max_same_share": 0.95, "min_trials": 10},
+    "straight_lining": {"max_same_share": 0.95, "min_trials": 10},
+    "focus_loss": {"max_focus_lost_ms": 5000},
+    "minimum_response_time": {"min_rt_ms": 200, "max_fast_share": 0.5},
+    "duplicates": {},
+}
 CONFIDENCE_SLIDER = 101
 
 

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence, Set
 
+from survey.design.messages import Message
 from survey.design.ordering import Draft
 from survey.design.selection import Item, group, has_both, scene
 from survey.design.study import Block, Stimulus
@@ -25,7 +26,8 @@ class CatchSupply:
         drafts: list[Draft] = []
         for _ in range(block.practice):
             avoid = drafts[-1].item.scenes if drafts else frozenset()
-            item = self._take(items, avoid, f"block {block.key} needs a practice trial")
+            need = Message("block %(block)s needs a practice trial", block=block.key)
+            item = self._take(items, avoid, need)
             exposure_ms = self.rng.choice(block.exposures_ms or (None,))
             drafts.append(self._draft("practice", block, item, exposure_ms))
         return drafts
@@ -34,7 +36,7 @@ class CatchSupply:
         """The catch trials of a block, at its longest exposure."""
         fakes = [s for s in self.stimuli if s.is_catch and s.origin != "real"]
         items = self._pairs() if block.is_pair_task else [_single(s) for s in fakes]
-        need = f"block {block.key} needs a catch trial"
+        need = Message("block %(block)s needs a catch trial", block=block.key)
         longest = max(block.exposures_ms, default=None)
         taken = [self._take(items, frozenset(), need) for _ in range(block.catch_trials)]
         return [self._draft("catch", block, item, longest) for item in taken]
@@ -43,11 +45,12 @@ class CatchSupply:
         pairs = group((s for s in self.stimuli if s.pair_id), lambda s: s.pair_id)
         return [_obvious(members) for members in pairs.values() if has_both(members)]
 
-    def _take(self, items: Sequence[Item], avoid: Set[str], need: str) -> Item:
+    def _take(self, items: Sequence[Item], avoid: Set[str], need: Message) -> Item:
         fitting = [item for item in items if not item.scenes & avoid]
         if not fitting:
-            more = "a second one" if items else "one"
-            raise DesignError([f"{need}: mark {more} with is_catch"])
+            if items:
+                raise DesignError([Message("%(need)s: mark a second one with is_catch", need=need)])
+            raise DesignError([Message("%(need)s: mark one with is_catch", need=need)])
         item = min(fitting, key=lambda item: (self._used(item), self.rng.random()))
         self.times.update([*item.scenes, item.stratum])
         return item

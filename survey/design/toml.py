@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from survey.design.messages import Message
 from survey.design.serial import compact_dict, read
 from survey.design.study import Study
 from survey.design.toml_lines import lines_of
@@ -54,7 +55,9 @@ def _syntax_fault(text: str, error: tomllib.TOMLDecodeError) -> TomlFault:
     number = re.match(r"line (\d+)", where)
     lines = text.splitlines() or [""]
     line = int(number.group(1)) if number else len(lines)
-    return TomlFault(line, "", lines[min(line, len(lines)) - 1], f"TOML ({reason})")
+    return TomlFault(
+        line, "", lines[min(line, len(lines)) - 1], Message("TOML (%(reason)s)", reason=reason)
+    )
 
 
 def _with_lines(text: str, found: Iterable[Fault]) -> list[TomlFault]:

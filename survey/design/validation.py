@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from survey.design.messages import Message
 from survey.design.study import (
     BLOCK_ORDERS,
     CLAIMS,
@@ -11,6 +12,7 @@ from survey.design.study import (
     DETECT_TASKS,
     DISCLOSURES,
     DISPLAY_FITS,
+    EXCLUSION_RULES,
     FEEDBACK,
     MODES,
     ORIGINS,
@@ -44,6 +46,9 @@ class Fault:
         return f"{self.place}: found {shown(self.found)}; allowed: {self.allowed}"
 
 
+NOTHING = Message("nothing")
+
+
 class DesignError(ValueError):
     """A design that cannot be run, with every fault at once."""
 
@@ -55,9 +60,9 @@ class DesignError(ValueError):
 def shown(value: object) -> str:
     """A value as a person would write it, cut where it is long."""
     if isinstance(value, list | tuple):
-        text = ", ".join(map(str, value)) or "nothing"
+        text = ", ".join(map(str, value)) or NOTHING
     elif value is None or value == "":
-        text = "nothing"
+        text = NOTHING
     else:
         text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
@@ -82,20 +87,26 @@ class _Check:
         self.must(value in allowed, value, ", ".join(allowed))
 
     def between(self, value: float, low: float, high: float) -> None:
-        self.must(low <= value <= high, value, f"{low} to {high}")
+        allowed = Message("%(low)s to %(high)s", low=low, high=high)
+        self.must(low <= value <= high, value, allowed)
 
     def matches(self, value: str, pattern: re.Pattern[str], allowed: str) -> None:
         self.must(len(value) <= 50 and bool(pattern.fullmatch(value)), value, allowed)
 
     def unique(self, values: Sequence[object]) -> None:
-        self.must(len(set(values)) == len(values), values, "each one only once")
+        self.must(len(set(values)) == len(values), values, Message("each one only once"))
 
     def subset(self, values: Sequence[str], allowed: Sequence[str]) -> None:
-        self.must(set(values) <= set(allowed), values, "some of " + ", ".join(allowed))
+        self.must(set(values) <= set(allowed), values, some_of(allowed))
         self.unique(values)
 
 
-KEY_RULE = "a lower-case letter, then letters, digits and _ (at most 50)"
+def some_of(names: Iterable[str]) -> Message:
+    return Message("some of %(names)s", names=", ".join(names) or NOTHING)
+
+
+A_TEXT = Message("a text")
+KEY_RULE = Message("a lower-case letter, then lower-case letters, digits and _ (at most 50)")
 
 
 def faults(study: Study) -> list[Fault]:
@@ -123,13 +134,14 @@ def validate(study: Study) -> None:
 
 
 def _study(study: Study, check: _Check) -> None:
-    slug_rule = "lower-case letters and digits, joined by single hyphens (at most 50)"
+    slug_rule = Message("lower-case letters and digits, joined by single hyphens (at most 50)")
     check.at("slug").matches(study.slug, SLUG, slug_rule)
-    check.at("languages").must(bool(study.languages), (), "at least one language")
+    check.at("languages").must(bool(study.languages), (), Message("at least one language"))
     check.at("languages").unique(study.languages)
     for language in study.languages:
-        check.at("languages").matches(language, LANGUAGE, "codes such as en, ja or pt-BR")
-    check.at("blocks").must(bool(study.blocks), (), "at least one block")
+        codes = Message("codes such as en, ja or pt-BR")
+        check.at("languages").matches(language, LANGUAGE, codes)
+    check.at("blocks").must(bool(study.blocks), (), Message("at least one block"))
     check.at("minimum_age").between(study.minimum_age, 0, 120)
     check.at("duration_minutes").between(study.duration_minutes, 1, 600)
     check.at("block_order").one_of(study.block_order, BLOCK_ORDERS)
@@ -139,7 +151,7 @@ def _study(study: Study, check: _Check) -> None:
     check.at("mode").one_of(study.mode, MODES)
     if study.mode == "learning":
         tasks = [block.task for block in study.blocks]
-        rule = "learning, with at least one detection block"
+        rule = Message("learning, with at least one detection block")
         check.at("mode").must(bool(set(tasks) & set(DETECT_TASKS)), study.mode, rule)
 
 
@@ -149,7 +161,7 @@ def _texts(study: Study, check: _Check) -> None:
         here = check.at(f"texts.{language}")
         written: dict[str, object] = {**text}
         for name in ("title", "consent", "consent_version", "debrief"):
-            here.at(name).must(bool(written.get(name)), "", "a text")
+            here.at(name).must(bool(written.get(name)), "", A_TEXT)
         if any("false_labels" in block.disclosures for block in study.blocks):
             _tells_of_false_labels(text.get("debrief", ""), language, here.at("debrief"))
 
@@ -157,8 +169,14 @@ def _texts(study: Study, check: _Check) -> None:
 def _tells_of_false_labels(debrief: str, language: str, check: _Check) -> None:
     word = LABEL_WORDS.get(language.split("-")[0], "")
     tells = word in debrief.lower() and WITHDRAW_LINK in debrief
-    told = f'a text that tells of the false labels (with the word "{word}")' if word else "a text"
-    check.must(tells, debrief, f"{told} and offers withdrawal by a link: [...](withdraw)")
+    rule = Message("a text that offers withdrawal by a link: [...](withdraw)")
+    if word:
+        rule = Message(
+            "a text that tells of the false labels (with the word “%(word)s”) and offers "
+            "withdrawal by a link: [...](withdraw)",
+            word=word,
+        )
+    check.must(tells, debrief, rule)
 
 
 def _languages(texts: Iterable[str], study: Study, check: _Check) -> None:
@@ -180,19 +198,24 @@ def _task(block: Block, study: Study, check: _Check) -> None:
     if block.is_pair_task:
         check.at("pairing").one_of(block.pairing, PAIRINGS)
     else:
-        check.at("pairing").must(block.pairing == "matched", block.pairing, "pair tasks only")
-        even = "an even number, so that half are real"
+        check.at("pairing").must(
+            block.pairing == "matched", block.pairing, Message("matched, except in pair tasks")
+        )
+        even = Message("an even number, so that half are real")
         check.at("trials").must(block.trials % 2 == 0, block.trials, even)
     if block.task == "rate_single":
-        check.at("question").matches(block.question, KEY, f"the name of the scale: {KEY_RULE}")
+        named = Message("the name of the scale: %(rule)s", rule=KEY_RULE)
+        check.at("question").matches(block.question, KEY, named)
         check.at("scale_steps").between(block.scale_steps, 2, 11)
     else:
-        check.at("scale_steps").must(block.scale_steps == 0, block.scale_steps, "rate_single only")
+        rule = Message("0, except in rate_single")
+        check.at("scale_steps").must(block.scale_steps == 0, block.scale_steps, rule)
     if block.task == "prefer_pair" and block.question:
         check.at("question").matches(block.question, KEY, KEY_RULE)
     if block.task in DETECT_TASKS:
-        check.at("question").must(block.question == "", block.question, "nothing for this task")
-    ties = "false, except in prefer_pair"
+        empty = Message("nothing for this task")
+        check.at("question").must(block.question == "", block.question, empty)
+    ties = Message("false, except in prefer_pair")
     check.at("ties").must(block.task == "prefer_pair" or not block.ties, block.ties, ties)
     check.at("origins").subset(block.origins, ORIGINS[1:])
     for name in ("categories", "generators", "enhancement_levels"):
@@ -206,14 +229,14 @@ def _presentation(block: Block, study: Study, check: _Check) -> None:
     for exposure_ms in block.exposures_ms:
         check.at("exposures_ms").between(exposure_ms, 10, 60_000)
     check.at("exposure_varies").one_of(block.exposure_varies, VARIES)
-    check.at("disclosures").must(bool(block.disclosures), (), "some of " + ", ".join(DISCLOSURES))
+    check.at("disclosures").must(bool(block.disclosures), (), some_of(DISCLOSURES))
     check.at("disclosures").subset(block.disclosures, DISCLOSURES)
     check.at("disclosure_varies").one_of(block.disclosure_varies, VARIES)
 
 
 def _after_the_choice(block: Block, study: Study, check: _Check) -> None:
     steps = block.confidence_steps
-    allowed = f"0 (off), 2 to 7, or {CONFIDENCE_SLIDER} (slider)"
+    allowed = Message("0 (off), 2 to 7, or %(slider)s (slider)", slider=CONFIDENCE_SLIDER)
     fits = steps in (0, CONFIDENCE_SLIDER) or 2 <= steps <= 7
     check.at("confidence_steps").must(fits, steps, allowed)
     check.at("reasons").unique(block.reasons)
@@ -221,13 +244,14 @@ def _after_the_choice(block: Block, study: Study, check: _Check) -> None:
         check.at("reasons").matches(reason, KEY, KEY_RULE)
     check.at("feedback").one_of(block.feedback, FEEDBACK)
     if block.feedback != "never":
-        rule = "never, as this task has no right response"
+        rule = Message("never, as this task has no right response")
         check.at("feedback").must(block.task in DETECT_TASKS, block.feedback, rule)
     if study.mode == "learning" and block.task in DETECT_TASKS:
-        rule = "each, in the learning mode"
+        rule = Message("each, in the learning mode")
         check.at("feedback").must(block.feedback == "each", block.feedback, rule)
     if block.feedback == "practice":
-        check.at("practice").must(block.practice > 0, block.practice, "1 or more, for the feedback")
+        rule = Message("1 or more, for the feedback")
+        check.at("practice").must(block.practice > 0, block.practice, rule)
 
 
 def _extra_trials(block: Block, study: Study, check: _Check) -> None:
@@ -235,15 +259,15 @@ def _extra_trials(block: Block, study: Study, check: _Check) -> None:
     if block.task in DETECT_TASKS:
         check.at("catch_trials").between(block.catch_trials, 0, block.trials // 2)
     else:
-        rule = "0, as this task has no right response"
+        rule = Message("0, as this task has no right response")
         check.at("catch_trials").must(block.catch_trials == 0, block.catch_trials, rule)
     check.at("repeat_share").between(block.repeat_share, 0, 1)
     if 0 < block.repeat_share <= 1:
-        rule = "0, or a share that gives at least one repeat of at least two trials"
+        rule = Message("0, or a share that gives at least one repeat of at least two trials")
         enough = block.repeats > 0 and block.trials > 1
         check.at("repeat_share").must(enough, block.repeat_share, rule)
         told = block.feedback == "each"
-        rule = "0, as the feedback tells the truth before the repeat"
+        rule = Message("0, as the feedback tells the truth before the repeat")
         check.at("repeat_share").must(not told, block.repeat_share, rule)
 
 
@@ -251,17 +275,17 @@ def _block_texts(block: Block, study: Study, check: _Check) -> None:
     _languages(block.texts, study, check.at("texts"))
     for language, text in block.texts.items():
         here = check.at(f"texts.{language}")
-        here.at("instructions").must(bool(text.get("instructions")), "", "a text")
+        here.at("instructions").must(bool(text.get("instructions")), "", A_TEXT)
         _labels(text.get("labels", []), block.scale_steps, here.at("labels"))
         steps = 2 if block.confidence_steps == CONFIDENCE_SLIDER else block.confidence_steps
         _labels(text.get("confidence_labels", []), steps, here.at("confidence_labels"))
         named = tuple(text.get("reasons", {}))
-        rule = "some of the block's reasons: " + (", ".join(block.reasons) or "it has none")
-        here.at("reasons").must(set(named) <= set(block.reasons), named, rule)
+        here.at("reasons").must(set(named) <= set(block.reasons), named, some_of(block.reasons))
 
 
 def _labels(labels: list[str], steps: int, check: _Check) -> None:
-    check.must(len(labels) in (0, steps), labels, f"none, or {steps}" if steps else "none")
+    allowed = Message("none, or %(steps)s", steps=steps) if steps else Message("none")
+    check.must(len(labels) in (0, steps), labels, allowed)
 
 
 def _conditions(study: Study, check: _Check) -> None:
@@ -281,18 +305,22 @@ def _question(question: Question, study: Study, check: _Check) -> None:
     values = [choice.value for choice in question.choices]
     check.at("choices").unique(values)
     if question.kind in ("number", "text"):
-        check.at("choices").must(not values, values, "none for this kind")
+        check.at("choices").must(not values, values, Message("none for this kind"))
     else:
-        check.at("choices").must(len(values) >= 2, values, "two or more")
+        check.at("choices").must(len(values) >= 2, values, Message("two or more"))
     for i, choice in enumerate(question.choices):
         here = check.at(f"choices[{i}]")
-        here.at("value").must(bool(choice.value), choice.value, "a text")
+        here.at("value").must(bool(choice.value), choice.value, A_TEXT)
         _languages(choice.texts, study, here.at("texts"))
 
 
 def _plan(study: Study, check: _Check) -> None:
     for i, rule in enumerate(study.exclusion_rules):
-        check.at(f"exclusion_rules[{i}].name").matches(rule.name, KEY, KEY_RULE)
+        known = EXCLUSION_RULES.get(rule.name, {})
+        at_rule = check.at(f"exclusion_rules[{i}]")
+        at_rule.at("name").one_of(rule.name, [*EXCLUSION_RULES])
+        if rule.name in EXCLUSION_RULES:
+            at_rule.at("parameters").subset([*rule.parameters], [*known])
     check.at("exclusion_rules").unique([rule.name for rule in study.exclusion_rules])
     plan, here = study.analysis_plan, check.at("analysis_plan")
     here.at("claims").unique(plan.claims)
@@ -300,11 +328,14 @@ def _plan(study: Study, check: _Check) -> None:
         for claim in claims:
             here.at(name).must(_is_claim(claim), claim, _CLAIM_RULE)
     for claim, effect in plan.smallest_effects.items():
-        here.at(f"smallest_effects.{claim}").must(0 < effect < 100, effect, "above 0, below 100")
-    here.at("alpha").must(0 < plan.alpha < 0.5, plan.alpha, "above 0, below 0.5")
+        size = Message("above 0, below 100")
+        here.at(f"smallest_effects.{claim}").must(0 < effect < 100, effect, size)
+    here.at("alpha").must(0 < plan.alpha < 0.5, plan.alpha, Message("above 0, below 0.5"))
 
 
-_CLAIM_RULE = ", ".join(CLAIMS) + "; with a contrast as in indistinguishable:real_vs_ai"
+_CLAIM_RULE = Message(
+    "%(claims)s; with a contrast as in indistinguishable:real_vs_ai", claims=", ".join(CLAIMS)
+)
 
 
 def _is_claim(claim: str) -> bool:

@@ -66,6 +66,8 @@ def with_question(**changes) -> Study:
     return replace(SAMPLE, background=(replace(question, **changes),))
 
 
+RULE = ExclusionRule("catch_trials", {"max_failed_share": 0.5})
+
 FAULTS = {
     "slug": replace(SAMPLE, slug="Two words"),
     "languages": replace(SAMPLE, languages=("en", "en")),
@@ -125,8 +127,11 @@ FAULTS = {
     "background[0].choices[0].texts": with_question(
         choices=(Choice("a"), Choice("b", {"en": "B"}))
     ),
-    "exclusion_rules": replace(SAMPLE, exclusion_rules=(ExclusionRule("a"), ExclusionRule("a"))),
-    "exclusion_rules[0].name": replace(SAMPLE, exclusion_rules=(ExclusionRule("A"),)),
+    "exclusion_rules": replace(SAMPLE, exclusion_rules=(RULE, RULE)),
+    "exclusion_rules[0].name": replace(SAMPLE, exclusion_rules=(ExclusionRule("outliers"),)),
+    "exclusion_rules[0].parameters": replace(
+        SAMPLE, exclusion_rules=(replace(RULE, parameters={"max_share": 0.5}),)
+    ),
     "analysis_plan.claims": replace(SAMPLE, analysis_plan=AnalysisPlan(claims=("magic",))),
     "analysis_plan.alpha": replace(SAMPLE, analysis_plan=AnalysisPlan(alpha=1)),
     "analysis_plan.smallest_effects.prefers_ai": replace(

@@ -1,0 +1,26 @@
+"""What the design says to people."""
+
+from collections.abc import Callable
+
+
+class Message(str):
+    """An English sentence that remembers its template and values, to be said in other languages.
+
+    The catalogues of the survey hold the templates, which is why each is a literal.
+    """
+
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, **values: object) -> "Message":
+        message = super().__new__(cls, template % values)
+        message.template, message.values = template, values
+        return message
+
+    def say(self, translate: Callable[[str], str]) -> str:
+        """The sentence, its values translated too where they are messages themselves."""
+        values = {
+            name: value.say(translate) if isinstance(value, Message) else value
+            for name, value in self.values.items()
+        }
+        return translate(self.template) % values
