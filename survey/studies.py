@@ -2,16 +2,17 @@
 
 import dataclasses
 import hashlib
-import secrets
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from survey import design, panels, recruitment, stimuli
+from survey import design, images, panels, recruitment, stimuli
 from survey.models import (
     Audit,
     Block,
@@ -20,7 +21,6 @@ from survey.models import (
     Stimulus,
     Study,
     Version,
-    media_path,
 )
 
 #: Fields of a study that its design carries, and how a table's JSON becomes the design's value.
@@ -197,14 +197,15 @@ def import_stimuli(
     path: Path,
     progress: Callable[[int, int], object] | None = None,
     jobs: int | None = None,
+    workspace: Path | None = None,
 ) -> list[stimuli.NearDuplicate]:
     """Bring the images of a folder or ZIP into a draft: all or nothing.
 
+    Prepared images wait in the workspace as `<row of the manifest>.jpg` until all are ready.
     Returns the pairs of images that look almost the same. Raises stimuli.ManifestError with every
     fault, and StudyError when the study is no draft any more.
     """
-    if study.state != Study.State.DRAFT:
-        raise StudyError(f"{study.slug} is {study.state}; images can only be added to a draft.")
+    _check_draft(study)
     limits = stimuli.Limits(
         max_pixels=settings.STIMULUS_MAX_PIXELS,
         max_bytes=settings.STIMULUS_MAX_BYTES,
@@ -212,12 +213,19 @@ def import_stimuli(
     )
     display = stimuli.Display(study.display_width, study.display_height, study.display_fit)
     manifest = stimuli.read_manifest(path, limits)
-    prepared = stimuli.prepare_all(manifest, display, limits, jobs, progress)
-    _check_new(study, manifest, prepared)
-    with transaction.atomic():
-        _write_rows(study, manifest, prepared)
-        _publish(study)
+    with tempfile.TemporaryDirectory() as name:
+        folder = workspace or Path(name)
+        prepared = stimuli.prepare_all(manifest, display, limits, jobs, progress, folder)
+        _check_new(study, manifest, prepared)
+        _store(study, manifest, prepared, folder, progress)
     return stimuli.near_duplicates(manifest, prepared)
+
+
+def _check_draft(study: Study) -> None:
+    if study.state != Study.State.DRAFT:
+        raise StudyError(
+            _("Images can only be added to a draft. Copy the study to run it with others.")
+        )
 
 
 def _check_new(study: Study, manifest: stimuli.Manifest, prepared: list[stimuli.Prepared]) -> None:
@@ -233,35 +241,97 @@ def _check_new(study: Study, manifest: stimuli.Manifest, prepared: list[stimuli.
         raise stimuli.ManifestError(faults)
 
 
-def _write_rows(study: Study, manifest: stimuli.Manifest, prepared: list[stimuli.Prepared]) -> None:
+def _store(
+    study: Study,
+    manifest: stimuli.Manifest,
+    prepared: list[stimuli.Prepared],
+    folder: Path,
+    progress: Callable[[int, int], object] | None,
+) -> None:
+    """Keep the new images and serve all of the study's anew: one that joins later must not differ.
+
+    The files are written first, so that the database is locked for its rows only.
+    """
+    contents = [
+        (image.sha256, f"{image.sha256}{Path(row.file).suffix.lower()}")
+        for row, image in zip(manifest.rows, prepared, strict=True)
+    ]
+    before = list(study.stimuli.values_list("original_sha256", flat=True))
+    keys: dict[str, str] = {}
+    try:
+        for row, (sha256, name) in zip(manifest.rows, contents, strict=True):
+            images.write(images.original(name), row.read())
+            images.write(
+                images.prepared(study, sha256), (folder / f"{row.number}.jpg").read_bytes()
+            )
+            if progress:  # a sign of life
+                progress(len(contents), len(contents))
+        wanted = [*before, *(sha256 for sha256, _name in contents)]
+        keys = images.publish({sha256: images.prepared(study, sha256) for sha256 in wanted})
+        with transaction.atomic():
+            _lock_draft(study, before)
+            _serve_under(study, keys)
+            _write_rows(study, manifest, prepared, keys)
+    except BaseException:
+        images.withdraw(keys.values())
+        images.forget(study, contents)
+        raise
+
+
+def _lock_draft(study: Study, contents: list[str]) -> None:
+    """Let nobody else change the study now; raise StudyError if somebody has."""
+    locked = Study.objects.select_for_update().get(pk=study.pk)
+    _check_draft(locked)
+    if set(locked.stimuli.values_list("original_sha256", flat=True)) != set(contents):
+        raise StudyError(_("The images were changed meanwhile. Please try again."))
+
+
+def _serve_under(study: Study, keys: dict[str, str]) -> None:
+    """Give the images that are there their new keys; the files of the old ones go after that."""
+    present = list(study.stimuli.all())
+    old = [stimulus.key for stimulus in present]
+    for stimulus in present:
+        stimulus.key = keys[stimulus.original_sha256]
+    Stimulus.objects.bulk_update(present, ["key"], batch_size=500)
+    transaction.on_commit(lambda: images.withdraw(old))
+
+
+def _write_rows(
+    study: Study,
+    manifest: stimuli.Manifest,
+    prepared: list[stimuli.Prepared],
+    keys: dict[str, str],
+) -> None:
     generators = {g.name: _generator(g) for g in manifest.generators}
     codes = {row.pair_id for row in manifest.rows if row.pair_id}
     pairs = {code: Pair.objects.get_or_create(study=study, code=code)[0] for code in codes}
     stems = Counter(Path(row.file).stem for row in manifest.rows)
-    for row, image in zip(manifest.rows, prepared, strict=True):
-        stem = Path(row.file).stem
-        name = f"{image.sha256}{Path(row.file).suffix.lower()}"
-        _write_file(media_path("originals", name), row.read())
-        _write_file(media_path("prepared", f"{image.sha256}-{study.pk}.jpg"), image.jpeg)
-        Stimulus.objects.create(
-            study=study,
-            pair=pairs.get(row.pair_id),
-            code=stem if stems[stem] == 1 else row.file,
-            key=stimuli.random_key(),
-            origin=row.origin,
-            generator=generators.get(row.generator),
-            category=row.category,
-            enhancement_level=row.enhancement_level,
-            is_catch=row.is_catch,
-            credit=row.credit,
-            licence=row.licence,
-            source=row.source,
-            notes={**row.notes, **({"prompt": row.prompt} if row.prompt else {})},
-            features=image.features,
-            perceptual_hash=image.perceptual_hash,
-            original=name,
-            original_sha256=image.sha256,
-        )
+    Stimulus.objects.bulk_create(
+        (
+            Stimulus(
+                study=study,
+                pair=pairs.get(row.pair_id),
+                code=stem if stems[stem] == 1 else row.file,
+                key=keys[image.sha256],
+                origin=row.origin,
+                generator=generators.get(row.generator),
+                category=row.category,
+                enhancement_level=row.enhancement_level,
+                is_catch=row.is_catch,
+                credit=row.credit,
+                licence=row.licence,
+                source=row.source,
+                notes={**row.notes, **({"prompt": row.prompt} if row.prompt else {})},
+                features=image.features,
+                perceptual_hash=image.perceptual_hash,
+                original=f"{image.sha256}{Path(row.file).suffix.lower()}",
+                original_sha256=image.sha256,
+            )
+            for row, image in zip(manifest.rows, prepared, strict=True)
+            for stem in [Path(row.file).stem]
+        ),
+        batch_size=500,
+    )
 
 
 def _generator(known: stimuli.Generator) -> Generator:
@@ -275,32 +345,21 @@ def _generator(known: stimuli.Generator) -> Generator:
     return generator
 
 
-def _publish(study: Study) -> None:
-    """Serve all of the study's images anew: one length, new keys, written in random order.
+@transaction.atomic
+def remove_stimuli(study: Study, chosen: QuerySet[Stimulus]) -> int:
+    """Take images out of a draft, with their files and pairs of which none is left."""
+    if Study.objects.select_for_update().get(pk=study.pk).state != Study.State.DRAFT:
+        raise StudyError(_("Images can only be removed from a draft."))
+    gone = list(chosen.filter(study=study))
+    study.stimuli.filter(pk__in=[stimulus.pk for stimulus in gone]).delete()
+    study.pairs.filter(stimuli=None).delete()
 
-    All of them, because an image that joins later must not differ from the first ones.
-    """
-    images = list(study.stimuli.all())
-    secrets.SystemRandom().shuffle(images)
-    old = [media_path("stimuli", f"{image.key}.jpg") for image in images]
-    plain = {
-        image.pk: media_path("prepared", f"{image.original_sha256}-{study.pk}.jpg").read_bytes()
-        for image in images
-    }
-    padded = stimuli.equalise(plain)
-    for image in images:
-        image.key = stimuli.random_key()
-        _write_file(media_path("stimuli", f"{image.key}.jpg"), padded[image.pk])
-    Stimulus.objects.bulk_update(images, ["key"])
-    transaction.on_commit(lambda: [path.unlink(missing_ok=True) for path in old])
+    def remove_files() -> None:
+        images.withdraw(stimulus.key for stimulus in gone)
+        images.forget(study, [(stimulus.original_sha256, stimulus.original) for stimulus in gone])
 
-
-def _write_file(path: Path, data: bytes) -> None:
-    """Write a file so that it is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
+    transaction.on_commit(remove_files)
+    return len(gone)
 
 
 def credits(study: Study) -> list[dict[str, str]]:

@@ -1,25 +1,30 @@
-"""Background work: reports and simulated power, each as a process of its own.
+"""Background work: reports, simulated power, and images that were sent by the browser.
 
 What is asked for waits in the database; the worker that `manage.py serve` and `manage.py demo`
-start takes it. The analysis runs outside of Django, with neither secrets nor the database.
+start takes it. The analysis runs as a process of its own, outside of Django, with neither secrets
+nor the database.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
+from auditlog.context import set_actor
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 from django_tasks import task
 
-from survey import design, export, studies
-from survey.models import Report, Study
+from survey import design, export, stimuli, studies, trail
+from survey.models import Report, Study, media_path, new_token
 
 #: How often a running report gives a sign of life, and after what silence it counts as broken off.
 BEAT_SECONDS = 1.0
@@ -31,14 +36,18 @@ LANGUAGES = ("en", "ja")
 SECRETS = ("SECRET_KEY", "DATABASE_URL")
 
 
-class AnalysisError(Exception):
-    """The analysis ended with an error; the log says which."""
+class TaskError(Exception):
+    """What was asked for cannot be had, and nothing is broken; the log says why."""
 
 
-def ask(study: Study, kind: str, options: dict[str, Any], user: Any = None) -> Report:
+def ask(
+    study: Study, kind: str, options: dict[str, Any], user: Any = None, key: str = ""
+) -> Report:
     """Write down what is wanted and let the worker know once that is committed."""
     with transaction.atomic():
-        report = Report.objects.create(study=study, kind=kind, options=options, asked_by=user)
+        report = Report.objects.create(
+            study=study, kind=kind, options=options, asked_by=user, key=key or new_token()
+        )
         transaction.on_commit(lambda: run.enqueue(report.pk))
     return report
 
@@ -59,7 +68,7 @@ def run(pk: int) -> None:
     except Exception as error:
         _say(report, str(error))
         _save(report, state=Report.State.FAILED, finished_at=timezone.now())
-        if not isinstance(error, AnalysisError):
+        if not isinstance(error, TaskError):
             raise
     else:
         _save(report, state=Report.State.DONE, progress=100, finished_at=timezone.now())
@@ -132,9 +141,93 @@ def _power(report: Report) -> None:
     _save(report, result={"lines": report.log.strip().splitlines()})
 
 
+# --- images ----------------------------------------------------------------------------------
+
+
+def ask_for_images(study: Study, key: str, file: str = "", user: Any = None) -> Report:
+    """Let the worker import what lies in `sent(key)`: the folder, or the ZIP file in it."""
+    options = {"file": file, "language": translation.get_language()}
+    return ask(study, Report.Kind.IMAGES, options, user, key)
+
+
+def sent(key: str) -> Path:
+    """Where images wait that a browser has sent; nothing of it is ever served as it is."""
+    return media_path("uploads", key) / "sent"
+
+
+def made(key: str) -> Path:
+    """Where those that are ready wait until all of them are."""
+    return media_path("uploads", key) / "made"
+
+
+def can_try_again(report: Report) -> bool:
+    """Whether an import broke off, through no fault of the images, which are still there."""
+    is_over = report.state == Report.State.FAILED or is_silent(report)
+    return is_over and sent(report.key).is_dir()
+
+
+def try_again(report: Report) -> None:
+    """Begin an import that broke off anew."""
+    with transaction.atomic():
+        now = Report.objects.select_for_update().get(pk=report.pk)
+        if can_try_again(now):
+            _save(now, state=Report.State.WAITING, alive_at=None, finished_at=None, log="")
+            transaction.on_commit(lambda: run.enqueue(now.pk))
+
+
+def forget_broken_off(study: Study) -> None:
+    """Throw away what was sent for imports that broke off, because something else was sent."""
+    for report in study.reports.filter(kind=Report.Kind.IMAGES):
+        if can_try_again(report):
+            shutil.rmtree(sent(report.key).parent)
+
+
+def _images(report: Report) -> None:
+    """All of the images, or none and every fault."""
+    folder = made(report.key)
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that broke off
+    folder.mkdir()
+    _save(report, result={}, progress=0)
+    refused: dict[str, Any] = {}
+    try:
+        with set_actor(report.asked_by), translation.override(report.options["language"]):
+            studies.import_stimuli(
+                report.study,
+                sent(report.key) / report.options["file"],
+                progress=_progress(report),
+                workspace=folder,
+            )
+            trail.note(report.study, "images", added=report.result["total"])
+    except stimuli.ManifestError as error:
+        refused = {"faults": [asdict(fault) for fault in error.faults]}
+    except studies.StudyError as error:
+        refused = {"error": str(error)}
+    shutil.rmtree(folder.parent)
+    if refused:
+        _save(report, result=report.result | refused)
+        raise TaskError("Nothing was added.")
+
+
+def _progress(report: Report) -> Callable[[int, int], None]:
+    """Write down how many images are ready, at most twice a second."""
+    last = 0.0
+
+    def step(done: int, total: int) -> None:
+        nonlocal last
+        known = report.result.get("done")
+        if time.monotonic() - last > BEAT_SECONDS / 2 or done == total != known:
+            last = time.monotonic()
+            counts = {"done": done, "total": total}
+            percent = 100 * done // total
+            _save(report, result=counts, progress=percent, alive_at=timezone.now())
+
+    return step
+
+
 STEPS: dict[str, Callable[[Report], None]] = {
     Report.Kind.REPORT: _report,
     Report.Kind.POWER: _power,
+    Report.Kind.IMAGES: _images,
 }
 
 # --- the process -----------------------------------------------------------------------------
@@ -153,7 +246,7 @@ def _analyse(report: Report, arguments: list[str]) -> None:
             process.wait()
     _save(report, log=_with(before, path))
     if process.returncode != 0:
-        raise AnalysisError(f"The analysis ended with code {process.returncode}.")
+        raise TaskError(f"The analysis ended with code {process.returncode}.")
 
 
 def _start(command: list[str], said: IO[str]) -> subprocess.Popen[bytes]:

@@ -11,9 +11,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from survey import roles, trail
+from survey.admin import upload
 from survey.admin.scoped import OWN, NamedValues, Scoped, found
 from survey.delivery import image_url
-from survey.models import Generator, Pair, Stimulus
+from survey.models import Generator, Pair, Stimulus, Study
 from survey.roles import Right
 
 
@@ -85,6 +86,20 @@ class StimulusAdmin(Truth):
     list_select_related = ("study", "pair", "generator")
     search_fields = ("code", "credit", "source")
     exclude = ("key", "original", "perceptual_hash")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Stimulus | None = None) -> bool:
+        """Images can be taken out of a draft; what a study has shown stays."""
+        if obj is not None and obj.study.state != Study.State.DRAFT:
+            return False
+        return self._may(request, Right.DESIGN, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Stimulus) -> None:
+        upload.remove(obj.study, Stimulus.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Stimulus]) -> None:
+        chosen = Stimulus.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)))
+        for study in Study.objects.filter(stimuli__in=chosen).distinct():
+            upload.remove(study, chosen.filter(study=study))
 
     @admin.display(description=gettext_lazy("picture"))
     def picture(self, stimulus: Stimulus) -> SafeString:

@@ -1,7 +1,11 @@
-"""Images into a draft: a ZIP, many files with a manifest, or one by one; and what is there."""
+"""Images into a draft: a ZIP, many files with a manifest, or one by one; and what is there.
+
+What was sent is prepared by the background worker. A page shows how far it is, image by image, and
+every fault at the end.
+"""
 
 import csv
-import tempfile
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,18 +13,29 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET
 
-from survey import stimuli, studies, trail
+from survey import stimuli, studies, tasks, trail
 from survey.admin import pages
-from survey.models import Generator, Origin, Pair, Stimulus, Study
+from survey.models import Generator, Origin, Pair, Report, Stimulus, Study, new_token
 from survey.roles import Right
 
-#: So many pairs are shown on the page itself.
+#: So many pairs are shown on the page itself, and so many of the images that are ready so far.
 SHOWN = 24
+LATEST = 12
 
 #: A page that is sent by the script asks for JSON.
 SCRIPT = "application/json"
@@ -58,74 +73,76 @@ class OneImageForm(forms.Form):
     source = forms.CharField(label=lazy("Source"), required=False, max_length=300)
 
 
+# --- sending them ------------------------------------------------------------------------------
+
+
 @pages.page("images", right=Right.DESIGN, tab=lazy("Images"), place=5)
 def images(request: HttpRequest, study: Study) -> HttpResponse:
     """The images that are here, and the ways to add some."""
-    form = OneImageForm()
-    found: list[stimuli.Fault] = []
-    error = ""
+    form, error = OneImageForm(), ""
     if request.method == "POST":
         is_single = "origin" in request.POST
         form = OneImageForm(request.POST, request.FILES) if is_single else form
         if not is_single or form.is_valid():
-            error, found = _import(request, study, form.cleaned_data if is_single else None)
-        if not (error or found or form.errors):
-            return _added(request)
+            try:
+                asked = _ask(request, study, form.cleaned_data if is_single else None)
+            except studies.StudyError as fault:
+                error = str(fault)
+            else:
+                return _asked(request, pages.address(study, "images_import", asked.pk))
         if request.headers.get("Accept") == SCRIPT:
-            context = {"error": error, "faults": _told(found)}
-            html = render_to_string("admin/_faults.html", context, request)
+            html = render_to_string("admin/_faults.html", {"error": error}, request)
             return JsonResponse({"html": html}, status=422)
+    open_imports = study.reports.filter(kind=Report.Kind.IMAGES, finished_at=None)
     context = {
         "title": _("Images"),
         "form": form,
         "error": error,
-        "faults": _told(found),
         "is_draft": study.state == Study.State.DRAFT,
+        "imports": [pages.address(study, "images_import", one.pk) for one in open_imports],
         **_present(study),
     }
-    failed = bool(error or found or form.errors)
+    failed = bool(error or form.errors)
     return pages.render(request, study, "admin/images.html", context, 422 if failed else 200)
 
 
-def _added(request: HttpRequest) -> HttpResponse:
+def _asked(request: HttpRequest, url: str) -> HttpResponse:
     if request.headers.get("Accept") == SCRIPT:
-        return JsonResponse({"url": request.path})
-    return HttpResponseRedirect(request.path)
+        return JsonResponse({"url": url})
+    return HttpResponseRedirect(url)
 
 
-def _import(
-    request: HttpRequest, study: Study, single: dict[str, Any] | None
-) -> tuple[str, list[stimuli.Fault]]:
-    """Import what was sent; returns a message, or every fault."""
-    before = study.stimuli.count()
-    with tempfile.TemporaryDirectory() as name:
-        try:
-            source = _one(Path(name), single) if single else _many(request, Path(name))
-            studies.import_stimuli(study, source)
-        except stimuli.ManifestError as error:
-            return "", error.faults
-        except (studies.StudyError, stimuli.StimulusError) as error:
-            return str(error), []
-    added = study.stimuli.count() - before
-    trail.note(study, "images", added=added)
-    messages.success(request, _("%(n)s images were added.") % {"n": added})
-    return "", []
-
-
-def _many(request: HttpRequest, folder: Path) -> Path:
-    """The sent files as the folder, or the ZIP, that the import reads."""
-    files = request.FILES.getlist("files")
-    if not files:
+def _ask(request: HttpRequest, study: Study, single: dict[str, Any] | None) -> Report:
+    """Keep what was sent, and let the worker import it."""
+    if study.state != Study.State.DRAFT:
+        raise studies.StudyError(
+            _("Images can only be added to a draft. Copy the study to run it with others.")
+        )
+    if not (single or request.FILES):
         raise studies.StudyError(_("No file was sent."))
-    for file in files:
-        _save(file, folder / Path(str(file.name)).name)
-    if len(files) == 1 and str(files[0].name).lower().endswith(".zip"):
-        return folder / Path(str(files[0].name)).name
-    return folder
+    tasks.forget_broken_off(study)
+    key = new_token()
+    folder = tasks.sent(key)
+    folder.mkdir(parents=True)
+    try:
+        file = _one(folder, single) if single else _many(request, folder)
+    except BaseException:
+        shutil.rmtree(folder.parent)
+        raise
+    return tasks.ask_for_images(study, key, file, request.user)
 
 
-def _one(folder: Path, values: dict[str, Any]) -> Path:
-    """A folder with one image and a manifest of one row."""
+def _many(request: HttpRequest, folder: Path) -> str:
+    """Save the sent files; returns the name of the ZIP if that is all there is."""
+    names = []
+    for file in request.FILES.getlist("files"):
+        names.append(Path(str(file.name)).name)
+        _save(file, folder / names[-1])
+    return names[0] if len(names) == 1 and names[0].lower().endswith(".zip") else ""
+
+
+def _one(folder: Path, values: dict[str, Any]) -> str:
+    """Save one image with a manifest of one row."""
     file = values.pop("file")
     name = Path(str(file.name)).name
     _save(file, folder / name)
@@ -140,7 +157,7 @@ def _one(folder: Path, values: dict[str, Any]) -> Path:
         table = csv.DictWriter(out, row)
         table.writeheader()
         table.writerow(row)
-    return folder
+    return ""
 
 
 def _save(file: UploadedFile, path: Path) -> None:
@@ -148,18 +165,109 @@ def _save(file: UploadedFile, path: Path) -> None:
         out.writelines(file.chunks())
 
 
-def _told(faults: Iterable[stimuli.Fault]) -> list[dict[str, Any]]:
+# --- while they are prepared -------------------------------------------------------------------
+
+
+@pages.page("images_import", right=Right.DESIGN, route="images/import/<int:number>/")
+def images_import(request: HttpRequest, study: Study, number: int) -> HttpResponse:
+    """How far an import is, what is wrong with it, and a second try where it broke off."""
+    report = _import_of(study, number)
+    if request.method == "POST":
+        tasks.try_again(report)
+        return HttpResponseRedirect(request.path)
+    if report.state == Report.State.DONE:
+        n = report.result["total"]
+        text = ngettext("One image was added.", "%(n)s images were added.", n)
+        messages.success(request, text % {"n": n})
+        return HttpResponseRedirect(pages.address(study, "images"))
+    context = {"title": _("Adding images"), **_how_far(study, report)}
+    return pages.render(request, study, "admin/images_import.html", context)
+
+
+@pages.page("images_import_live", right=Right.DESIGN, route="images/import/<int:number>/live/")
+@require_GET
+def images_import_live(request: HttpRequest, study: Study, number: int) -> HttpResponse:
+    """How far it is now."""
+    context = _how_far(study, _import_of(study, number))
+    return render(request, "admin/_images_import_live.html", context)
+
+
+@pages.page(
+    "images_import_picture",
+    right=Right.DESIGN,
+    route="images/import/<int:number>/<int:row>.jpg",
+)
+@require_GET
+def images_import_picture(request: HttpRequest, study: Study, number: int, row: int) -> Any:
+    """An image that is ready, before all of them are."""
+    path = tasks.made(_import_of(study, number).key) / f"{row}.jpg"
+    if not path.is_file():
+        raise Http404
+    answer = FileResponse(path.open("rb"), content_type="image/jpeg")
+    answer["Cache-Control"] = "private, max-age=600"
+    return answer
+
+
+def _import_of(study: Study, number: int) -> Report:
+    return get_object_or_404(study.reports, pk=number, kind=Report.Kind.IMAGES)
+
+
+def _how_far(study: Study, report: Report) -> dict[str, Any]:
+    """What the page of an import says."""
+    is_silent = tasks.is_silent(report)
+    rows = sorted((int(path.stem) for path in tasks.made(report.key).glob("*.jpg")), reverse=True)
+    return {
+        "study": study,
+        "report": report,
+        "live_url": pages.address(study, "images_import_live", report.pk),
+        "is_open": report.finished_at is None and not is_silent,
+        "is_silent": is_silent,
+        "can_try_again": tasks.can_try_again(report),
+        "done": report.result.get("done", 0),
+        "total": report.result.get("total", 0),
+        "latest": [
+            (row, pages.address(study, "images_import_picture", report.pk, row))
+            for row in rows[:LATEST]
+        ],
+        "error": report.result.get("error", ""),
+        "faults": _told(report.result.get("faults", [])),
+    }
+
+
+def _told(faults: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The faults with their words in the language of the page."""
-    return [
-        {
-            "file": fault.file,
-            "row": fault.row or "",
-            "column": fault.column,
-            "found": fault.found,
-            "allowed": _(fault.allowed),
-        }
-        for fault in faults
-    ]
+    told = []
+    for fault in faults:
+        allowed = fault["allowed"]
+        told.append({**fault, "row": fault["row"] or "", "allowed": _(allowed)})
+    return told
+
+
+# --- what is there -----------------------------------------------------------------------------
+
+
+@pages.page("images_remove", right=Right.DESIGN, route="images/remove/")
+def images_remove(request: HttpRequest, study: Study) -> HttpResponse:
+    """Ask, then take all images out of a draft; some of them go in the list of images."""
+    is_draft = study.state == Study.State.DRAFT
+    if request.method == "POST" and is_draft:
+        remove(study, study.stimuli.all())
+        messages.success(request, _("The images were removed."))
+        return HttpResponseRedirect(pages.address(study, "images"))
+    context = {
+        "title": _("Remove all images"),
+        "is_draft": is_draft,
+        "count": study.stimuli.count(),
+    }
+    status = 200 if request.method == "GET" else 422
+    return pages.render(request, study, "admin/images_remove.html", context, status)
+
+
+def remove(study: Study, chosen: Any) -> None:
+    """Take images out of a draft, and write down which."""
+    names = list(chosen.order_by("code").values_list("code", flat=True))
+    removed = studies.remove_stimuli(study, chosen)
+    trail.note(study, "images removed", removed=removed, names=", ".join(names[:SHOWN]))
 
 
 def _present(study: Study) -> dict[str, Any]:

@@ -14,14 +14,16 @@ from survey.models.studies import Study
 
 
 class Report(models.Model):
-    """One run of the analysis: what was asked for, how far it is, and what it was made from.
+    """One piece of background work: what was asked for, how far it is, and what it was made from.
 
-    Its files lie in a folder of its own and are kept, so that a number can be found again.
+    The files of an analysis lie in a folder of its own and are kept, so that a number can be found
+    again; images that were sent wait in one until they are imported.
     """
 
     class Kind(models.TextChoices):
         REPORT = "report", _("Report")
         POWER = "power", _("Power by simulation")
+        IMAGES = "images", _("Images that were sent")
 
     class State(models.TextChoices):
         WAITING = "waiting", pgettext_lazy("report", "Waiting")

@@ -6,8 +6,9 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from .errors import Fault, Limits, ManifestError, StimulusError, gettext_noop
 from .manifest import Manifest, Row
@@ -44,14 +45,16 @@ def prepare_all(
     limits: Limits | None = None,
     jobs: int | None = None,
     progress: Callable[[int, int], object] | None = None,
+    folder: Path | None = None,
 ) -> list[Prepared]:
     """Prepare every image, in the order of the manifest's rows; ``jobs=1`` starts no processes.
 
     Raises ManifestError with the faults of all images; two rows with the same file are a fault.
-    ``progress`` is called with the number done and the number of all. Only the encoded images are
-    held in memory, never more than one original a process.
+    ``progress`` is called with the number done and the number of all. Never more than one original
+    a process is held in memory; with a ``folder`` the encoded images are not held either but
+    written there as ``<number of the row>.jpg``, and ``Prepared.jpeg`` is empty.
     """
-    work = partial(_try, display=display, limits=limits or Limits())
+    work = partial(_try, display=display, limits=limits or Limits(), folder=folder)
     results: list[Prepared | StimulusError] = []
     for result in _each(work, manifest.rows, jobs):
         results.append(result)
@@ -83,11 +86,20 @@ def _each(
         yield from pool.map(work, rows)
 
 
-def _try(row: Row, display: Display, limits: Limits) -> Prepared | StimulusError:
+def _try(
+    row: Row, display: Display, limits: Limits, folder: Path | None
+) -> Prepared | StimulusError:
     try:
-        return prepare(row.read(), display, limits)
+        prepared = prepare(row.read(), display, limits)
     except StimulusError as error:
         return error
+    if folder is None:
+        return prepared
+    # Renamed when it is whole: somebody may be watching the folder.
+    unfinished = folder / f"{row.number}.part"
+    unfinished.write_bytes(prepared.jpeg)
+    unfinished.replace(folder / f"{row.number}.jpg")
+    return replace(prepared, jpeg=b"")
 
 
 def _faults(rows: Iterable[Row], results: list[Prepared | StimulusError]) -> Iterator[Fault]:

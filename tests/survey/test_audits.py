@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from survey import audits, delivery, studies
-from survey.models import Audit, Participant, Stimulus, Study
+from survey.models import Audit, Participant, Stimulus, Study, media_path
 from tests import factories
 
 CARELESS = Path(__file__).parents[3] / "shared" / "stimuli"
@@ -40,7 +40,7 @@ def test_audit_leaves_nothing_behind(draft):
 
 def test_audit_finds_longer_files(draft):
     for stimulus in Stimulus.objects.filter(origin="ai"):
-        file = studies.media_path("stimuli", f"{stimulus.key}.jpg")
+        file = media_path("stimuli", f"{stimulus.key}.jpg")
         file.write_bytes(file.read_bytes() + b"\0" * 10)
 
     audit = audits.run(draft)
@@ -104,9 +104,9 @@ def test_an_audit_is_void_once_the_images_change(
         studies.import_stimuli(draft, more, jobs=1)
 
     assert studies.last_audit(draft) is None
-    lengths = {p.stat().st_size for p in studies.media_path("stimuli", ".").glob("*.jpg")}
+    lengths = {p.stat().st_size for p in media_path("stimuli", ".").glob("*.jpg")}
     assert len(lengths) == 1
-    assert len(list(studies.media_path("stimuli", ".").iterdir())) == 18
+    assert len(list(media_path("stimuli", ".").iterdir())) == 18
 
 
 def test_audit_command_prints_the_findings(draft, capsys):
