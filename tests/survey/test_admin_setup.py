@@ -1,17 +1,22 @@
 """Setting up a study without a terminal: made, edited, filled with images, checked, opened."""
 
+import html
 import json
+import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from analysis import exclusions
 from survey import checklist, demo, design, roles, studies
-from survey.admin import pages, preview
+from survey.admin import pages, preview, row_forms
 from survey.admin.recruiting import link_for
+from survey.design import study as constants
 from survey.models import Block, Membership, Response, Study
 from survey.roles import Role
 from tests import factories
+from tests.html_forms import sent
 
 NEW = "/admin/survey/study/new/"
 
@@ -41,20 +46,25 @@ def change_of(study: Study) -> str:
     return reverse("admin:survey_study_change", args=[study.pk])
 
 
-def form_of(answer) -> dict[str, object]:
+def form_of(answer) -> dict[str, str | list[str]]:
     """What the browser would send back if nothing were changed."""
-    form = answer.context["adminform"].form
-    formset = answer.context["inline_admin_formsets"][0].formset
-    data = {}
-    for one in (form, formset.management_form, *formset.initial_forms):
-        for field in one:
-            value = field.value()
-            if value is True:
-                value = "on"
-            if value is not None and value is not False:
-                is_text = isinstance(value, str)
-                data[field.html_name] = value.replace("\n", "\r\n") if is_text else value
-    return data
+    return sent(answer.content.decode(), "study_form")
+
+
+def with_row(data, name: str, **values) -> dict[str, object]:
+    """The form with what is written into the empty row of a list."""
+    at = int(data[f"{name}-INITIAL_FORMS"])
+    return data | {f"{name}-{at}-{field}": value for field, value in values.items()}
+
+
+def faults_in(page: str) -> dict[str, str]:
+    """What the page says is wrong, by the field in whose help it stands."""
+    found, last = {}, ""
+    for field, fault in re.findall(r'id="id_([^"]+)_helptext"|class="fault">([^<]*)<', page):
+        last = field or last
+        if fault:
+            found[last] = html.unescape(fault)
+    return found
 
 
 # --- a new study -------------------------------------------------------------------------------
@@ -97,7 +107,7 @@ def test_new_study_names_every_fault_of_a_file_with_its_line(draft, client):
     file = SimpleUploadedFile("study.toml", (text + "\ncolour = 1\n").encode())
     answer = client.post(NEW, {"template": "demo", "file": file})
     told = answer.context["form"].errors["file"]
-    lines = {int(fault.split(",")[0].removeprefix("line ")) for fault in told}
+    lines = {int(fault.split(",")[0].removeprefix("Line ")) for fault in told}
     wrong = {n for n, line in enumerate(text.splitlines(), 1) if "trials = -4" in line}
     assert (answer.status_code, wrong <= lines) == (422, True)
 
@@ -135,43 +145,131 @@ def test_form_writes_texts_lists_and_tables(draft, client):
         "texts__ja__title": "新しい題",
         "blocks-0-categories": "thing, other",
         "blocks-1-exposures_ms": "200, 500",
-        "blocks-1-reasons": "detail, light",
-        "blocks-1-texts__en__reasons": "detail = In the details",
-        "claims": "indistinguishable\nprefers_ai",
-        "smallest_effects": "indistinguishable = 0.1",
-        "conditions": '[[conditions]]\nname = "all"\nweight = 2\n',
     }
+    data = with_row(data, "blocks-1-reasons", code="detail", texts__en="In the details")
+    data = with_row(data, "claims", claim="prefers_ai", contrast="real_vs_ai")
+    data = with_row(data, "smallest_effects", claim="indistinguishable", effect="0.1")
     client.post(change_of(draft), data)
     draft.refresh_from_db()
     first, second = draft.blocks.all()
     assert draft.text("title", "ja") == "新しい題"
     assert first.categories == ["thing", "other"]
-    assert (second.exposures_ms, second.reasons) == ([200, 500], ["detail", "light"])
+    assert (second.exposures_ms, second.reasons) == ([200, 500], ["detail"])
     assert second.texts["en"]["reasons"] == {"detail": "In the details"}
-    assert draft.analysis_plan["claims"] == ["indistinguishable", "prefers_ai"]
+    assert draft.analysis_plan["claims"] == ["prefers_ai:real_vs_ai"]
     assert draft.analysis_plan["smallest_effects"] == {"indistinguishable": 0.1}
-    assert draft.conditions == [{"name": "all", "weight": 2, "blocks": []}]
+
+
+def test_form_adds_a_question_with_its_choices(draft, client):
+    data = form_of(client.get(change_of(draft)))
+    texts = {"texts__en": "Where?", "texts__ja": "どこで？"}
+    data = with_row(data, "background", key="place", kind="choice", required="on", **texts)
+    at = "background-" + data["background-INITIAL_FORMS"] + "-choices"
+    data |= {f"{at}-TOTAL_FORMS": 2}
+    for index, words in enumerate([("home", "Home", "家"), ("away", "Away", "外")]):
+        for name, value in zip(("value", "texts__en", "texts__ja"), words, strict=True):
+            data[f"{at}-{index}-{name}"] = value
+    client.post(change_of(draft), data)
+    draft.refresh_from_db()
+    assert draft.background[-1] == {
+        "key": "place",
+        "kind": "choice",
+        "required": True,
+        "texts": {"en": "Where?", "ja": "どこで？"},
+        "choices": [
+            {"value": "home", "texts": {"en": "Home", "ja": "家"}},
+            {"value": "away", "texts": {"en": "Away", "ja": "外"}},
+        ],
+    }
+    assert faults_in(client.get(change_of(draft)).content.decode()) == {}
+
+
+def test_form_moves_and_removes_rows(draft, client):
+    draft.conditions = [{"name": n, "weight": 1, "blocks": []} for n in ("one", "two", "three")]
+    draft.save()
+    data = form_of(client.get(change_of(draft)))
+    data |= {"conditions-0-ORDER": "3", "conditions-2-ORDER": "1", "conditions-1-DELETE": "on"}
+    client.post(change_of(draft), data)
+    draft.refresh_from_db()
+    assert [condition["name"] for condition in draft.conditions] == ["three", "one"]
+
+
+def test_form_applies_rules_in_their_order(draft, client):
+    rules = [{"name": name, "parameters": {}} for name in ("duplicates", "catch_trials")]
+    draft.exclusion_rules = rules
+    draft.save()
+    data = form_of(client.get(change_of(draft)))
+    names = [data[f"exclusion_rules-{n}-name"] for n in range(7)]
+    assert names[:2] == ["duplicates", "catch_trials"]
+    added = names.index("side_bias")
+    data |= {"exclusion_rules-0-ORDER": "9", f"exclusion_rules-{added}-is_applied": "on"}
+    data |= {f"exclusion_rules-{added}-parameters__min_trials": "20"}
+    client.post(change_of(draft), data)
+    draft.refresh_from_db()
+    assert draft.exclusion_rules == [
+        {"name": "catch_trials", "parameters": {}},
+        {"name": "side_bias", "parameters": {"min_trials": 20.0}},
+        {"name": "duplicates", "parameters": {}},
+    ]
+
+
+def test_form_knows_the_rules_of_the_analysis():
+    known = {name: dict(rule.defaults) for name, rule in exclusions.RULES.items()}
+    offered = constants.EXCLUSION_RULES
+    assert offered == {n: known[n] for n in known if n not in exclusions.ALWAYS}
+    assert list(row_forms.RULES) == list(offered)
+    assert set(row_forms.PARAMETERS) == {p for usual in offered.values() for p in usual}
+
+
+def test_form_follows_a_block_that_gets_another_name(draft, client):
+    draft.conditions = [{"name": "one", "weight": 1, "blocks": ["detection"]}]
+    draft.save()
+    data = form_of(client.get(change_of(draft))) | {"blocks-1-key": "spotting"}
+    client.post(change_of(draft), data)
+    draft.refresh_from_db()
+    assert draft.conditions[0]["blocks"] == ["spotting"]
+
+
+def test_form_drops_the_texts_of_a_language_that_is_taken_out(draft, client):
+    draft.background = [{"key": "free", "kind": "text", "texts": {"en": "A", "ja": "B"}}]
+    draft.save()
+    client.post(change_of(draft), form_of(client.get(change_of(draft))) | {"languages": "en"})
+    plan = studies.design_of(Study.objects.get(pk=draft.pk))
+    texts = [plan.texts, *(one.texts for one in (*plan.blocks, *plan.background))]
+    assert [set(one) for one in texts] == [{"en"}] * 4
+
+
+def test_form_asks_for_the_texts_of_a_new_language(draft, client):
+    data = form_of(client.get(change_of(draft))) | {"languages": "en, ja, fr"}
+    assert client.post(change_of(draft), data).url == pages.address(draft, "checklist")
+    page = client.get(change_of(draft)).content.decode()
+    assert {"texts__fr__title", "blocks-0-texts__fr__instructions"} <= faults_in(page).keys()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("blocks-0-exposures_ms", "soon"),
-        ("smallest_effects", "indistinguishable: 0.1"),
-        ("smallest_effects", "indistinguishable = small"),
-        ("background", "[[background]\n"),
-        ("background", '[[background]]\nkey = "a"\nkind = "choice"\ncolour = "red"\n'),
-        ("conditions", '[[background]]\nkey = "a"\nkind = "choice"\n'),
+        ("smallest_effects-0-effect", "small"),
+        ("claims-0-claim", "magic"),
+        ("conditions-0-weight", "heavy"),
+        ("background-0-kind", "riddle"),
+        ("exclusion_rules-0-parameters__min_answered_share", "all"),
         ("languages", ""),
     ],
 )
 def test_form_refuses_what_it_cannot_read(name, value, draft, client):
-    data = form_of(client.get(change_of(draft))) | {name: value}
-    answer = client.post(change_of(draft), data)
-    form = answer.context["adminform"].form
-    inline = answer.context["inline_admin_formsets"][0].formset
-    told = {**form.errors, **{f"blocks-0-{k}": v for k, v in inline.forms[0].errors.items()}}
-    assert list(told) == [name]
+    data = form_of(client.get(change_of(draft)))
+    data |= {
+        "conditions-0-name": "one",
+        "background-0-key": "place",
+        "claims-0-claim": "calibrated",
+    }
+    data |= {"smallest_effects-0-claim": "calibrated", "smallest_effects-0-effect": "1"}
+    answer = client.post(change_of(draft), data | {name: value})
+    page = answer.content.decode()
+    told = re.findall(r'<ul class="errorlist" id="id_([^"]+)_error"', page)
+    assert (answer.status_code, name in told, value in page) == (200, True, True)
 
 
 def test_form_shows_faults_of_the_design_at_their_fields(draft, client):
@@ -182,12 +280,31 @@ def test_form_shows_faults_of_the_design_at_their_fields(draft, client):
     draft.texts["en"]["consent"] = ""
     draft.block_order = "chaotic"
     draft.save()
-    answer = client.get(change_of(draft))
-    form = answer.context["adminform"].form
-    inline = answer.context["inline_admin_formsets"][0].formset.forms[1]
-    marked = [n for one in (form, inline) for n, f in one.fields.items() if "fault" in f.help_text]
-    wrong = ["block_order", "texts__en__consent", "repeat_share", "texts__ja__instructions"]
-    assert sorted(marked) == sorted(wrong)
+    draft.background = [{"key": "No", "kind": "choice", "texts": {"en": "A", "ja": "B"}}]
+    draft.conditions = [{"name": "one", "weight": 0, "blocks": ["gone"]}]
+    draft.analysis_plan = {"claims": [], "smallest_effects": {"calibrated": 200}}
+    draft.save()
+    found = faults_in(client.get(change_of(draft)).content.decode())
+    assert sorted(found) == [
+        "background-0-choices",
+        "background-0-key",
+        "block_order",
+        "blocks-1-repeat_share",
+        "blocks-1-texts__ja__instructions",
+        "conditions-0-blocks",
+        "conditions-0-weight",
+        "smallest_effects-0-effect",
+        "texts__en__consent",
+    ]
+    assert found["conditions-0-weight"] == "Found: 0. Allowed: 1 to 1000."
+
+
+def test_form_says_in_japanese_what_is_wrong(draft, client):
+    draft.conditions = [{"name": "one", "weight": 0, "blocks": []}]
+    draft.save()
+    client.cookies["django_language"] = "ja"
+    found = faults_in(client.get(change_of(draft)).content.decode())
+    assert found["conditions-0-weight"] == "現在：0。使える値：1～1000。"
 
 
 def test_form_keeps_an_unfinished_draft_and_says_so(draft, client):
@@ -405,6 +522,27 @@ def test_preview_gives_the_feedback_of_the_design(owner, client):
         pages.address(study, "preview_responses"), payload, content_type="application/json"
     )
     assert answer.json()["feedback"]["correct"] is True
+
+
+def test_preview_ends_with_the_result_of_made_up_choices(owner, client):
+    block = factories.block(trials=8, feedback="each")
+    study = factories.make_study(block, live=False, pairs=8, mode="learning")
+    roles.make_owner(owner, study)
+    page = client.get(pages.address(study, "preview_debrief"))
+    result = page.context["result"]
+    assert (result["detection"].n, len(result["pairs"]), len(result["curve"].points)) == (8, 8, 4)
+    assert 4 < result["detection"].correct < 8
+    card = pages.address(study, "preview_card")
+    assert card in page.content.decode()
+    assert client.get(card).content.startswith(b"\x89PNG")
+    assert not study.participants.exists()
+
+
+def test_preview_keeps_back_the_result_that_a_panel_forbids(draft, client):
+    draft.recruitment = {"panel": "prolific", "codes": {"completed": "A"}, "show_result": False}
+    draft.save()
+    assert client.get(pages.address(draft, "preview_debrief")).context["result"] == {}
+    assert client.get(pages.address(draft, "preview_card")).status_code == 404
 
 
 @pytest.mark.parametrize("body", ["{", "[]", '{"token": "1"}', '{"token": "1:forged"}'])
