@@ -6,14 +6,16 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.urls import reverse
 
-from analysis import audit as leaks
 from survey import bots, delivery, enrolment, studies
 from survey.models import Audit, Participant, Stimulus, Study, media_path
+
+if TYPE_CHECKING:
+    from analysis.audit import AuditResult
 
 #: Headers that a server in front may add and that say when, not what.
 VOLATILE = {"date"}
@@ -31,6 +33,8 @@ LABELS = re.compile(r'"labels": \["[^"]*"(, "[^"]*")?\]')
 
 def run(study: Study) -> Audit:
     """Audit everything that is served and keep the result. Raises studies.StudyError."""
+    from analysis import audit as leaks  # SciPy, which a serving process seldom needs
+
     images = list(study.stimuli.select_related("pair"))
     if not images:
         raise studies.StudyError(f"{study.slug} has no images yet.")
@@ -71,7 +75,7 @@ def _write_served(folder: Path, images: list[Stimulus]) -> None:
             )
 
 
-def _inconstant(result: leaks.AuditResult) -> list[str]:
+def _inconstant(result: "AuditResult") -> list[str]:
     """What our own pipeline makes the same for every image, and is not.
 
     Stricter than the statistics, which cannot convict a feature in a handful of images.

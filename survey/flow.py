@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analysis import schema
-from survey import attention, design, enrolment, integrity, recruitment, studies
+from survey import attention, design, enrolment, integrity, recruitment, studies, trail
 from survey.models import Erasure, Participant, Response, Study, Trial
 from survey.prepared import Prepared, insert
 
@@ -353,6 +353,7 @@ def withdraw(participant: Participant) -> None:
     participant.flags = []
     participant.withdrawn_at = timezone.now()
     participant.save()
+    trail.note(participant.study, "withdrawal")  # that somebody did, and not who
 
 
 #: A response without content. Digest and link stay, so that the chain can be verified.

@@ -7,13 +7,15 @@ participants is enough, and this says so.
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from scipy import stats
 
-from analysis import power
+if TYPE_CHECKING:
+    from analysis.power import Design
+
+# SciPy is imported where it is needed: most serving processes never plan a study.
 
 LARGEST = 5000
 
@@ -91,6 +93,8 @@ def chance(plan: Plan) -> float:
     """The chance that the test shows what is there."""
     if not plan.asks.is_binary:
         return _chance_of_rating(plan)
+    from analysis import power
+
     found = power.closed_form(_design(plan))
     return found.equivalence if plan.asks.is_equivalence else found.difference
 
@@ -100,10 +104,12 @@ def options(plan: Plan, runs: int) -> dict[str, Any]:
     return {**asdict(_design(plan)), "runs": runs}
 
 
-def _design(plan: Plan) -> power.Design:
+def _design(plan: Plan) -> "Design":
     """The plan as the analysis knows it; nobody sees an image twice."""
+    from analysis.power import Design
+
     is_equivalence = plan.asks.is_equivalence
-    return power.Design(
+    return Design(
         participants=plan.participants,
         items=plan.pairs,
         trials=min(plan.trials, plan.pairs),
@@ -121,6 +127,8 @@ def _chance_of_rating(plan: Plan) -> float:
 
     Two ratings of one participant and pair differ by chance with a variance of 2.
     """
+    from scipy import stats
+
     n, trials = plan.participants, min(plan.trials, plan.pairs)
     between = plan.sd_participant**2 / n + plan.sd_item**2 / plan.pairs
     shift = abs(plan.effect) / math.sqrt(between + 2 / (n * trials))

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from survey import recruitment
+from survey import recruitment, trail
 from survey.management.commands.export import find_study
 from survey.models import Study
 
@@ -30,4 +30,6 @@ class Command(BaseCommand):
         chosen = Study.objects.all() if options["all"] else [find_study(options["study"])]
         for study in chosen:
             erased = recruitment.erase_ids(study, days=options["days"])
+            if erased:
+                trail.note(study, "panel ids erased", rows=erased, days=options["days"])
             self.stdout.write(f"{study.slug}: {erased} panel IDs erased.")
