@@ -24,23 +24,26 @@ from analysis.data import Dataset
 from analysis.exclusions import Kept, Parameters
 from analysis.plan import Plan
 from analysis.preregistration import Preset, deviations
-from analysis.results import Claim, Result, everyone, stimuli
+from analysis.results import Claim, Result, contrasts, everyone, stimuli
 from analysis.samples import Finding, Sample
+from analysis.summaries import Summary, summaries
 from analysis.texts import Message
 from analysis.trust import DIVERGED
 
 Question = Callable[[Sample, Plan], Finding]
-QUESTIONS: tuple[Question, ...] = (
-    detectability.estimate,
-    preference.estimate,
-    appeal.estimate,
-    dose.estimate,
-    features.estimate,
-    exposure.estimate,
-    disclosure.estimate,
-    generators.estimate,
-    calibration.estimate,
+MODULES = (
+    detectability,
+    preference,
+    appeal,
+    dose,
+    features,
+    exposure,
+    disclosure,
+    generators,
+    calibration,
 )
+QUESTIONS: tuple[Question, ...] = tuple(module.estimate for module in MODULES)
+SENTENCES = {module.QUESTION: module.sentences for module in MODULES}
 PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "matplotlib")
 
 
@@ -69,6 +72,11 @@ class Answers:
     @property
     def results(self) -> list[Result]:
         return [result for finding in self.findings for result in finding.results]
+
+    def summaries(self, finding: Finding) -> list[Summary]:
+        """Two sentences on each headline of a question."""
+        tell = SENTENCES[finding.question]
+        return summaries(finding, tell, self.results, contrasts(self.dataset.trials), self.plan)
 
     def counts(self) -> dict[str, Any]:
         """How much data there was; responses are counted in trials."""

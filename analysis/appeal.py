@@ -16,6 +16,7 @@ from analysis.proportions import mean_estimate
 from analysis.regressions import Regression, regress
 from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task, too_little, varies
+from analysis.summaries import NUMBER, Case, interval
 from analysis.texts import Message
 from analysis.trust import PERFECT, trust
 
@@ -189,3 +190,22 @@ def _picture(lines: list[Line]) -> Forest:
         NO_EFFECT_LABEL,
         percent=False,
     )
+
+
+def sentences(case: Case) -> list[Message]:
+    """The difference in points, and in standard deviations."""
+    points = case.find("rating_difference", "lmm")
+    if points is None:
+        return []
+    first = Message(
+        "Rated one at a time, {other} got {points:+.2f} points compared with the photographs "
+        "({interval}); no difference would be 0.",
+        {"other": case.other, "points": points.estimate, "interval": interval(points, NUMBER)},
+    )
+    smallest = case.plan.smallest_effect("more_appealing", case.contrast)
+    second = Message(
+        "That is {estimate:+.2f} standard deviations of the ratings; what matters was set to begin "
+        "at {smallest:.2f}.",
+        {"estimate": case.row.estimate, "smallest": smallest},
+    )
+    return [first, second]

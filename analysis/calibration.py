@@ -15,6 +15,7 @@ from analysis.regressions import regress
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
 from analysis.signal_detection import bootstrap_auc
+from analysis.summaries import POINTS, SHARE, Case, interval
 from analysis.texts import Message
 from analysis.trust import PERFECT, trust
 
@@ -136,3 +137,28 @@ def _picture(curves: list[Curve]) -> Curves:
         CHANCE_LABEL,
         diagonal=True,
     )
+
+
+def sentences(case: Case) -> list[Message]:
+    """How much confidence claims, and whether it tells right from wrong."""
+    row, mean, auc = case.row, case.find("confidence"), case.find("auc")
+    if mean is None or mean.estimate is None or row.estimate is None:
+        return []
+    first = Message(
+        "Going by their confidence, people held {claimed:.1%} of their responses to be right; "
+        "compared with how many were, that is {gap:+.1f} percentage points ({interval}), and more "
+        "than 0 is too sure.",
+        {
+            "claimed": 0.5 + mean.estimate / 2,
+            "gap": 100 * row.estimate,
+            "interval": interval(row, POINTS),
+        },
+    )
+    if auc is None:
+        return [first]
+    second = Message(
+        "Of a right and a wrong response, the right one was the surer in {auc:.1%} of the cases, "
+        "ties counting half ({interval}); at 50% confidence would tell nothing.",
+        {"auc": auc.estimate, "interval": interval(auc, SHARE)},
+    )
+    return [first, second]

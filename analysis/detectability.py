@@ -14,7 +14,8 @@ from analysis.repeats import consistency
 from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task
 from analysis.sensitivity import sensitivity
-from analysis.texts import Message
+from analysis.summaries import SHARE, Case, interval
+from analysis.texts import Message, marked
 
 QUESTION = "detectability"
 TASKS = ("detect_pair", "detect_single")
@@ -116,3 +117,40 @@ def _pictures(lines: list[Line], spreads: list[Dots]) -> list[Forest | Spread]:
         Forest("detectability", title, axis, lines, CHANCE, CHANCE_LABEL),
         Spread("detectability_spread", each, axis, spreads, CHANCE, CHANCE_LABEL),
     ]
+
+
+def sentences(case: Case) -> list[Message]:
+    """How well images were told apart, and how many misled most people."""
+    row, below = case.row, case.find("items_below_chance")
+    values = {
+        "other": case.other,
+        "estimate": row.estimate,
+        "interval": interval(row, SHARE),
+        "below": round((below.estimate or 0.0) * below.n) if below else 0,
+        "n": below.n if below else 0,
+    }
+    if row.task == "detect_pair":
+        texts = (
+            marked(
+                "Shown photographs beside {other}, people told which was which in {estimate:.1%} "
+                "of the trials ({interval}); guessing would give 50%."
+            ),
+            marked(
+                "Pairs that misled most people, with fewer than half of the responses correct: "
+                "{below} of {n}."
+            ),
+        )
+        return [Message(text, values) for text in texts]
+    real, ai = case.find("accuracy_real", "glmm"), case.find("accuracy_ai", "glmm")
+    values |= {"real": real.estimate if real else None, "ai": ai.estimate if ai else None}
+    first = Message(
+        "Shown one image at a time, people judged {estimate:.1%} correctly ({interval}), "
+        "photographs and {other} counting alike; guessing would give 50%.",
+        values,
+    )
+    second = Message(
+        "They took {real:.1%} of the photographs for real and {ai:.1%} of the {other} for AI; "
+        "images that misled most people: {below} of {n}.",
+        values,
+    )
+    return [first, second] if real and ai else [first]

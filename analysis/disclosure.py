@@ -14,6 +14,7 @@ from analysis.preference import chosen
 from analysis.regressions import regress
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
+from analysis.summaries import NUMBER, Case, in_points, interval
 from analysis.texts import Message
 from analysis.trust import PERFECT, trust
 
@@ -126,3 +127,36 @@ def _picture(lines: list[Line]) -> Forest:
         NO_EFFECT_LABEL,
         percent=False,
     )
+
+
+def sentences(case: Case) -> list[Message]:
+    """A label's effect, and how much people differ in it."""
+    row, on_share = case.row, case.find("label_effect_on_share")
+    if row.task == "prefer_pair" and on_share is not None:
+        first = Message(
+            "The label AI in place of the label photograph changed how often an image was chosen "
+            "by {difference:+.1f} percentage points ({interval}).",
+            in_points("difference", on_share),
+        )
+    else:
+        first = Message(
+            "The label AI in place of the label photograph changed the rating of an image by "
+            "{estimate:+.2f} standard deviations ({interval}).",
+            {"estimate": row.estimate, "interval": interval(row, NUMBER)},
+        )
+    spread = case.find("sd_label_effect")
+    if spread is None or not spread.estimate:
+        second = Message(
+            "Images of the same kind are compared under both labels, so that the words count and "
+            "not the images; no differences between people in this beyond chance were found."
+        )
+    else:
+        in_pairs, on_scale = Message("in log-odds"), Message("on the same scale")
+        unit = in_pairs if row.task == "prefer_pair" else on_scale
+        second = Message(
+            "Images of the same kind are compared under both labels, so that the words count and "
+            "not the images; between people the effect varies with a standard deviation of "
+            "{spread:.2f} ({unit}).",
+            {"spread": spread.estimate, "unit": unit},
+        )
+    return [first, second]

@@ -18,6 +18,7 @@ from analysis.preference import chosen
 from analysis.proportions import mean_estimate
 from analysis.results import Result, Scope, contrast_part, subset
 from analysis.samples import Finding, Sample, varies
+from analysis.summaries import SHARE, Case, bracketed, interval
 from analysis.texts import Message, marked
 from analysis.trust import trust
 
@@ -51,7 +52,6 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
         scope = Scope.of(QUESTION, task, subset(part), leveled)
         found, curve = _response(scope, leveled, outcome, degree, part, plan)
         finding.add(found)
-        finding.sentences += [_sentence(found.results[0])]
         curves.append(curve)
         marks += [
             (result.estimate, MARKS[result.term])
@@ -63,26 +63,6 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
     return finding
 
 
-def _sentence(place: Result) -> Message:
-    """What the level is, for everybody."""
-    values = {"level": place.estimate, "low": place.low, "high": place.high, "share": place.level}
-    if place.estimate is None:
-        return Message(
-            "No level shown was noticed in 75% of the pairs, where 50% would be guessing."
-        )
-    certainty = UNCERTAIN if place.low is None else CERTAIN
-    return Message(
-        "{place} {certainty}",
-        {"place": Message(LEVELS[place.term], values), "certainty": Message(certainty, values)},
-    )
-
-
-LEVELS = {
-    "level_liked_best": marked("The level liked best is {level:.2f}"),
-    "level_noticed": marked("The level noticed in 75% of the pairs is {level:.2f}"),
-}
-CERTAIN = marked("({share:.0%} interval {low:.2f} to {high:.2f}).")
-UNCERTAIN = marked("(its interval reaches beyond the levels shown).")
 MARKS = {"level_liked_best": Message("liked best"), "level_noticed": Message("noticed in 75%")}
 
 
@@ -132,7 +112,9 @@ def _response(
     results += _by_level(scope, rows, outcome, part, plan)
     label = where(CONTRAST, scope.task)
     warnings = trust(factors, label, fit).warnings
-    finding = Finding(QUESTION, results, warnings=warnings, unclaimed=results[:1])
+    finding = Finding(
+        QUESTION, results, warnings=warnings, unclaimed=results[:1] if fit.converged else []
+    )
     return finding, _drawn(curve, scope.task, plan)
 
 
@@ -195,3 +177,54 @@ def _picture(curves: list[Curve], marks: list[tuple[float, Message]]) -> Curves:
         CHANCE_LABEL,
         marks=marks,
     )
+
+
+def sentences(case: Case) -> list[Message]:
+    """A sentence on each task; where there is one task only, another on the highest level."""
+    row, is_liking = case.row, case.row.term == "level_liked_best"
+    values: dict[str, object] = {"level": row.estimate, "interval": _levels(row)}
+    if row.estimate is None:
+        first = Message(
+            "No level shown was noticed in 75% of the pairs, where 50% would be guessing."
+        )
+    elif is_liking:
+        first = Message(
+            "Within the levels shown, people liked the enhanced side best at {level:.2f} "
+            "({interval}), where 0 is untouched and 1 the full enhancement.",
+            values,
+        )
+    else:
+        first = Message(
+            "They noticed the enhancement in 75% of the pairs from level {level:.2f} on "
+            "({interval}); guessing would give 50%.",
+            values,
+        )
+    tasks = {each.task for each in case.rows if each.question == row.question}
+    levels = case.groups("ai_choice_share" if is_liking else "accuracy", "enhancement_level")
+    if len(tasks) > 1 or not levels:
+        return [first]
+    highest = max(levels, key=float)
+    values = {
+        "highest": float(highest),
+        "share": levels[highest].estimate,
+        "interval": interval(levels[highest], SHARE),
+    }
+    text = LIKED_AT if is_liking else NOTICED_AT
+    return [first, Message(text, values)]
+
+
+LIKED_AT = marked(
+    "At the highest level shown, {highest:g}, the enhanced side was preferred in {share:.1%} of "
+    "the pairs ({interval})."
+)
+NOTICED_AT = marked(
+    "At the highest level shown, {highest:g}, the enhancement was noticed in {share:.1%} of the "
+    "pairs ({interval})."
+)
+
+
+def _levels(row: Result) -> Message:
+    if row.low is None or row.high is None or row.level is None:
+        return Message("its interval reaches beyond the levels shown")
+    between = Message("{low:.2f} to {high:.2f}", {"low": row.low, "high": row.high})
+    return bracketed(row.level, between)

@@ -15,7 +15,8 @@ from analysis.proportions import Measure, mean_estimate, participant_means
 from analysis.regressions import Regression, regress
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
-from analysis.texts import Message
+from analysis.summaries import SHARE, Case, in_points, interval
+from analysis.texts import Message, marked
 from analysis.trust import trust
 
 QUESTION = "exposure"
@@ -150,3 +151,54 @@ def _picture(curves: list[Curve]) -> Curves:
         CHANCE_LABEL,
         log_x=True,
     )
+
+
+def sentences(case: Case) -> list[Message]:
+    """The two ends of the exposure; response times as a description only."""
+    if "rt_tercile" in case.row.subset:
+        return _only_described(case)
+    shares = case.groups("ai_choice_share", "exposure_ms")
+    shortest, longest = min(shares, key=float), max(shares, key=float)
+    first = Message(
+        "With {shortest:g} ms to look, people chose {other} in {first:.1%} of the pairs "
+        "({first_interval}), with {longest:g} ms in {last:.1%} ({last_interval}).",
+        {
+            "other": case.other,
+            "shortest": float(shortest),
+            "longest": float(longest),
+            "first": shares[shortest].estimate,
+            "last": shares[longest].estimate,
+            "first_interval": interval(shares[shortest], SHARE),
+            "last_interval": interval(shares[longest], SHARE),
+        },
+    )
+    thirds = case.groups("ai_choice_share", "rt_tercile")
+    if {"fast", "slow"} <= set(thirds):
+        text = marked(
+            "In the fastest third of each person's responses it was {fast:.1%}, in the slowest "
+            "{slow:.1%}; how long to take was their own choice, so that this only describes."
+        )
+        return [first, Message(text, {name: thirds[name].estimate for name in ("fast", "slow")})]
+    difference = case.find("share_difference")
+    if difference is None:
+        return [first]
+    text = marked("The difference is {difference:+.1f} percentage points ({interval}).")
+    return [first, Message(text, in_points("difference", difference))]
+
+
+def _only_described(case: Case) -> list[Message]:
+    """Fast and slow responses, where no exposure was varied."""
+    slow_subset = case.row.subset.replace("rt_tercile=fast", "rt_tercile=slow")
+    slow = [row for row in case.rows if (row.question, row.subset) == ("exposure", slow_subset)]
+    if not slow:
+        return []
+    first = Message(
+        "In the fastest third of each person's responses people chose {other} in {fast:.1%} of the "
+        "pairs, in the slowest in {slow:.1%}.",
+        {"other": case.other, "fast": case.row.estimate, "slow": slow[0].estimate},
+    )
+    second = Message(
+        "How long to look was not varied at random, so that this only describes and says nothing "
+        "about what the time does."
+    )
+    return [first, second]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from analysis.claims import Test
 from analysis.factors import crossed
@@ -13,6 +14,8 @@ from analysis.preference import chosen
 from analysis.regressions import regress
 from analysis.results import Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little
+from analysis.sentences import span
+from analysis.summaries import SHARE, Case, bracketed, interval
 from analysis.texts import Message, marked
 from analysis.trust import trust
 
@@ -125,3 +128,38 @@ def _picture(lines: list[Line]) -> Forest:
         NO_EFFECT_LABEL,
         percent=False,
     )
+
+
+def sentences(case: Case) -> list[Message]:
+    """The feature that counts most, and what is left without all of them. No causal mediation."""
+    effects = [found for name in FEATURES if (found := case.find(name, "glmm"))]
+    without = case.find("ai_choice_share_without")
+    share = case.find("ai_choice_share", "glmm", question="preference")
+    if not effects or without is None or share is None:
+        return []
+    strongest = max(effects, key=lambda row: abs(row.estimate or 0.0))
+    ends = [expit(end) for end in (strongest.low, strongest.high) if end is not None]
+    shifted = bracketed(case.plan.level, span(SHARE, *ends)) if len(ends) == 2 else None
+    first = Message(
+        "Of the measured features ({count} in all), {feature} goes most closely with the choice: "
+        "where the AI side has one standard deviation more of it and all else is alike, an even "
+        "chance of being chosen becomes {shifted:.1%} ({interval}).",
+        {
+            "count": len(effects),
+            "feature": Message(FEATURES[strongest.term]),
+            "shifted": expit(strongest.estimate or 0.0),
+            "interval": shifted or Message("no interval"),
+        },
+    )
+    second = Message(
+        "Were both sides alike in all of these features, {other} would be expected in "
+        "{without:.1%} of the choices ({interval}), against {share:.1%} as they are; this "
+        "describes what goes together and does not show that the features are the cause.",
+        {
+            "other": case.other,
+            "without": without.estimate,
+            "interval": interval(without, SHARE),
+            "share": share.estimate,
+        },
+    )
+    return [first, second]

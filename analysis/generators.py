@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.appeal import appeal_scale, rated
 from analysis.claims import Test
@@ -16,11 +15,12 @@ from analysis.mixed import MixedFit, PerfectFit, fit_glmm, fit_lmm, marginal_pro
 from analysis.pictures import Forest, Line, Picture
 from analysis.plan import Plan
 from analysis.preference import chosen
-from analysis.ranking import simultaneous_ranks
-from analysis.results import Scope, claim_id, contrast_part, subset
+from analysis.ranking import equality_test, simultaneous_ranks
+from analysis.results import Result, Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
-from analysis.strengths import rank_rows, strengths
-from analysis.texts import Message
+from analysis.strengths import name_of, rank_label, rank_rows, strengths
+from analysis.summaries import Case
+from analysis.texts import Message, marked
 from analysis.traits import Standing, cost_plane, traits
 from analysis.trust import PERFECT, Trust, trust
 
@@ -91,9 +91,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             claimed.add(claim)
             part = contrast_part(contrast, sample.contrasts)
             finding.add(_task(rows, measure, task, contrast, claim, part, sample, plan))
-    ranked, warnings = strengths(QUESTION, sample.main, plan)
-    finding.results += ranked
-    finding.warnings += warnings
+    finding.add(strengths(QUESTION, sample.main, plan))
     return finding
 
 
@@ -196,7 +194,8 @@ def _gap(rows: pd.DataFrame, measure: Measure, contrast: str, scope: Scope) -> G
 
 def _compared(gap: Gap, claim: str, part: str, plan: Plan) -> Finding:
     """Every generator's share or rating and rank, and the joint test that they are all the same."""
-    p, method = equality_test(gap.fit), "lmm" if gap.measure.is_rating else "glmm"
+    method = "lmm" if gap.measure.is_rating else "glmm"
+    p = equality_test(gap.fit.coef, gap.fit.cov, gap.fit.df)
     joint = gap.scope.result("joint_test", method, None, p=p)
     ranks = gap.ranks(plan.level)
     null = None if gap.measure.is_rating else 0.5
@@ -206,28 +205,17 @@ def _compared(gap: Gap, claim: str, part: str, plan: Plan) -> Finding:
         scope = Scope.of(QUESTION, gap.scope.task, subset(part, f"generator={name}"), here)
         row = scope.from_estimate(gap.measure.term, method, gap.value(name), plan.level, null)
         results += [row, scope.result("rank", method, *ranks[name], plan.level)]
-        lines.append((ranks[name], Line(_label(name, ranks[name][1]), row)))
-    test = Test(claim, gap.contrast, p_joint=p, row=joint, at_most_undecided=gap.trusted.limit)
+        lines.append((ranks[name], Line(rank_label(name, ranks[name][1]), row)))
+    test = Test(
+        claim,
+        gap.contrast,
+        p_joint=1.0 if p is None else p,
+        row=joint,
+        at_most_undecided=gap.trusted.limit,
+    )
     in_order = [line for _rank, line in sorted(lines, key=lambda entry: entry[0])]
     picture = _picture(gap, part, in_order)
-    return Finding(QUESTION, results, [test], [], [picture], gap.trusted.warnings)
-
-
-def equality_test(fit: MixedFit) -> float:
-    """p-value of the Wald test that all coefficients are the same (F on `fit.df`)."""
-    size = len(fit.coef)
-    differences = np.eye(size)[1:] - np.eye(size)[0]
-    effect, cov = differences @ fit.coef, differences @ fit.cov @ differences.T
-    statistic = float(effect @ np.linalg.solve(cov, effect)) / (size - 1)
-    return float(stats.f.sf(statistic, size - 1, fit.df))
-
-
-def _label(name: str, limits: tuple[float, float]) -> Message:
-    best, worst = limits
-    values = {"name": name, "best": best, "worst": worst}
-    if best == worst:
-        return Message("{name}: rank {best:.0f}", values)
-    return Message("{name}: rank {best:.0f} to {worst:.0f}", values)
+    return Finding(QUESTION, results, [test], [picture], gap.trusted.warnings)
 
 
 def _picture(gap: Gap, part: str, lines: list[Line]) -> Picture:
@@ -238,3 +226,68 @@ def _picture(gap: Gap, part: str, lines: list[Line]) -> Picture:
         label = Message("mean of all")
         return Forest(name, measure.title, measure.axis, lines, mean, label, percent=False)
     return Forest(name, measure.title, measure.axis, lines, 0.5, CHANCE_LABEL)
+
+
+def sentences(case: Case) -> list[Message]:
+    """Best and worst, and which ranks chance leaves open to them."""
+    if case.row.term != "joint_test":
+        return []  # openness has its verdict
+    ranks = case.groups("rank", "generator", case.row.method)
+    best, worst = (find(ranks, key=lambda name: ranks[name].estimate or 0.0) for find in (min, max))
+    first = _best_and_worst(case, best, worst, len(ranks))
+    second = Message(
+        "Allowing for chance, {best} may hold {best_rank} and {worst} {worst_rank} ({level:.0%} "
+        "simultaneous intervals); this is about these generators only.",
+        {
+            "best": name_of(best),
+            "worst": name_of(worst),
+            "best_rank": rank_span(ranks[best]),
+            "worst_rank": rank_span(ranks[worst]),
+            "level": case.plan.level,
+        },
+    )
+    return [first, second]
+
+
+def _best_and_worst(case: Case, best: str, worst: str, count: int) -> Message:
+    values: dict[str, object] = {"best": name_of(best), "worst": name_of(worst), "count": count}
+    if case.row.method.startswith("cluster_robust"):
+        text = marked(
+            "All comparisons taken together, {best} was preferred most and {worst} least of the "
+            "{count} that were compared."
+        )
+        return Message(text, values)
+    measure, is_rating = TASKS[case.row.task], case.row.task == "rate_single"
+    found = case.groups(measure.term, "generator", case.row.method)
+    shown = "{value:.2f}" if is_rating else "{value:.1%}"
+    for key, name in (("most", best), ("least", worst)):
+        values[key] = Message(shown, {"value": found[name].estimate})
+    return Message(GENERATORS[case.row.task], values)
+
+
+GENERATORS = {
+    "prefer_pair": marked(
+        "Of the generators shown ({count}), {best} was preferred to the photograph most often "
+        "({most}) and {worst} least often ({least})."
+    ),
+    "rate_single": marked(
+        "Of the generators shown ({count}), {best} was rated highest ({most}) and {worst} lowest "
+        "({least})."
+    ),
+    "detect_pair": marked(
+        "Of the generators shown ({count}), {best} was noticed least often beside a photograph "
+        "({most}) and {worst} most often ({least})."
+    ),
+    "detect_single": marked(
+        "Of the generators shown ({count}), {best} was noticed least often in single images "
+        "({most}) and {worst} most often ({least})."
+    ),
+}
+
+
+def rank_span(row: Result) -> Message:
+    """The ranks that a simultaneous interval leaves open."""
+    values = {"best": row.low, "worst": row.high}
+    if row.low == row.high:
+        return Message("rank {best:.0f}", values)
+    return Message("ranks {best:.0f} to {worst:.0f}", values)

@@ -18,17 +18,6 @@ from analysis.sentences import tick
 from analysis.texts import Message, translator
 
 TEMPLATES = Path(__file__).parent / "templates"
-QUESTION_OF = {
-    "indistinguishable": "detectability",
-    "prefers_ai": "preference",
-    "more_appealing": "appeal",
-    "beauty_features": "features",
-    "gut_reaction": "exposure",
-    "disclosure_effect": "disclosure",
-    "generator_gap": "generators",
-    "open_vs_closed": "generators",
-    "calibrated": "confidence",
-}
 
 
 @dataclass(frozen=True)
@@ -135,18 +124,14 @@ def verdict(answers: Answers, claim: Claim) -> Verdict:
 
 
 def _question(answers: Answers, finding: Finding) -> dict[str, Any]:
-    """A question's claims, the headline rows by every method, and all other rows."""
-    claims = [
-        claim
-        for claim in answers.claims
-        if QUESTION_OF[claim.id.split(":")[0]] == finding.question and claim.verdict != "not_tested"
-    ]
+    """A question's sentences, the headline rows by every method, and all other rows."""
     shown = finding.results
     if answers.lost_nothing:  # the same again
         shown = [row for row in shown if not row.subset.endswith(EVERYONE)]
     headline = [row for row in shown if any(_is_headline(row, of) for of in finding.headlines)]
     rest = [row for row in shown if row not in headline]
-    return {"finding": finding, "claims": claims, "headline": headline, "rest": rest}
+    said = answers.summaries(finding)
+    return {"finding": finding, "summaries": said, "headline": headline, "rest": rest}
 
 
 def _is_headline(row: Result, of: Result) -> bool:

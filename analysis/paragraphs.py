@@ -38,7 +38,7 @@ def methods(answers: Answers) -> list[Message]:
                 "ratings."
             )
         )
-    parts += [_family(answers), _beside(answers)]
+    parts += [_family(answers), _beside(answers), _without_exclusions(answers)]
     parts.append(
         Message(
             "Computed with Honmono's analysis package (Python {python}, NumPy {numpy}, SciPy "
@@ -77,16 +77,29 @@ def _family(answers: Answers) -> Message:
     values = {"alpha": f"{answers.plan.alpha:g}"}
     if answers.plan.confirmatory is None:
         return Message(
-            "No preregistered plan was given, so all claims were treated as one family: verdicts "
-            "use p-values after Holm's correction at alpha {alpha}. Everything else is exploratory "
-            "(Benjamini and Hochberg within each question).",
+            "No preregistered plan was given, so all claims were treated as one "
+            "family. Within it Holm's correction was applied separately to the tests of no effect "
+            "(joint tests among them) and to the equivalence tests; verdicts use the corrected "
+            "p-values at alpha {alpha}. Everything else is exploratory: the tables correct it "
+            "after Benjamini and Hochberg within each question.",
             values,
         )
     return Message(
-        "Verdicts on the preregistered claims use p-values after Holm's correction at alpha "
-        "{alpha}; verdicts on other claims and all further tests are exploratory (Benjamini and "
-        "Hochberg).",
+        "The preregistered claims are one confirmatory family. Within it Holm's correction was "
+        "applied separately to the tests of no effect (joint tests among them) and to the "
+        "equivalence tests; verdicts use the corrected p-values at alpha {alpha}. Verdicts on "
+        "other claims are exploratory and use the correction of Benjamini and Hochberg in the same "
+        "two sets; all further tests are exploratory too, and the tables correct them after "
+        "Benjamini and Hochberg within each question.",
         values,
+    )
+
+
+def _without_exclusions(answers: Answers) -> Message:
+    if answers.lost_nothing:
+        return Message("As the exclusion rules left out no response, nothing had to be repeated.")
+    return Message(
+        "Every headline was estimated again without exclusions (exclusions=none in the tables)."
     )
 
 

@@ -11,6 +11,7 @@ from analysis.repeats import consistency
 from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task
 from analysis.subgroups import by_group
+from analysis.summaries import SHARE, Case, interval
 from analysis.texts import Message
 
 QUESTION = "preference"
@@ -106,3 +107,44 @@ def _pictures(lines: list[Line], spreads: list[Dots]) -> list[Forest | Spread]:
         Forest("preference", title, axis, lines, NO_PREFERENCE, CHANCE_LABEL),
         Spread("preference_spread", each, axis, spreads, NO_PREFERENCE, CHANCE_LABEL),
     ]
+
+
+def sentences(case: Case) -> list[Message]:
+    """How often the other side was liked more, and what stands beside it."""
+    row = case.row
+    first = Message(
+        "Asked which they like more, people chose {other} over the photographs in {estimate:.1%} "
+        "of the pairs ({interval}); without any preference it would be 50%.",
+        {"other": case.other, "estimate": row.estimate, "interval": interval(row, SHARE)},
+    )
+    return [first, *_beside_preference(case)[:1]]
+
+
+def _beside_preference(case: Case) -> list[Message]:
+    """What there is to say beside a preference, the most telling first."""
+    found = []
+    told = [case.find(case.row.term, group=f"recognised={value}") for value in ("true", "false")]
+    if told[0] and told[1]:
+        values = {"other": case.other, "yes": told[0].estimate, "no": told[1].estimate}
+        found.append(
+            Message(
+                "They chose {other} in {yes:.1%} of the pairs in which they themselves had found "
+                "the AI side, and in {no:.1%} where they had not; which leads to which, this "
+                "cannot show.",
+                values,
+            )
+        )
+    if same := case.find("test_retest", group="kind=repeat"):
+        values = {"same": same.estimate, "interval": interval(same, SHARE)}
+        found.append(
+            Message(
+                "When a pair came again with its sides swapped, people chose the same image in "
+                "{same:.1%} of the cases ({interval}).",
+                values,
+            )
+        )
+    if mean := case.find(case.row.term, "participant_mean"):
+        values = {"estimate": mean.estimate, "interval": interval(mean, SHARE)}
+        text = "With every participant counting once, it is {estimate:.1%} ({interval})."
+        found.append(Message(text, values))
+    return found

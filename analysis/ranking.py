@@ -83,6 +83,20 @@ def simultaneous_ranks(
     return 1 + stronger, count - weaker
 
 
+def equality_test(scores: FloatArray, cov: FloatArray, df: float) -> float | None:
+    """p-value of the Wald test (F on `df`) that all scores are the same; None without a variance.
+
+    Several clusters may leave a difference of scores with no positive variance.
+    """
+    size = len(scores)
+    differences = np.eye(size)[1:] - np.eye(size)[0]
+    effect, spread = differences @ scores, differences @ cov @ differences.T
+    if not np.isfinite(spread).all() or np.linalg.eigvalsh(spread)[0] <= 0:
+        return None
+    statistic = float(effect @ np.linalg.solve(spread, effect)) / (size - 1)
+    return float(stats.f.sf(statistic, size - 1, df))
+
+
 @one_thread
 def rank(
     first: ArrayLike,

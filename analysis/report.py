@@ -63,6 +63,16 @@ def results_json(answers: Answers, language: str, settings: dict[str, Any]) -> d
             }
             for claim in answers.claims
         ],
+        "summaries": [
+            {
+                "question": finding.question,
+                "task": summary.row.task,
+                "subset": summary.row.subset,
+                "sentences": [sentence.say(translate) for sentence in summary.sentences],
+            }
+            for finding in answers.findings
+            for summary in answers.summaries(finding)
+        ],
         "warnings": [warning.say(translate) for warning in answers.warnings],
     }
 

@@ -47,12 +47,11 @@ class Sample:
 
 @dataclass
 class Finding:
-    """The answer to one question: rows, what the verdicts rest on, sentences and pictures."""
+    """The answer to one question: rows, what the verdicts rest on, and pictures."""
 
     question: str
     results: list[Result] = field(default_factory=list)
     tests: list[Test] = field(default_factory=list)
-    sentences: list[Message] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     warnings: list[Message] = field(default_factory=list)
     unclaimed: list[Result] = field(default_factory=list)  # headlines that no claim is about
@@ -66,7 +65,6 @@ class Finding:
         """Take over what another part of the same question found."""
         self.results += other.results
         self.tests += other.tests
-        self.sentences += other.sentences
         self.pictures += other.pictures
         self.warnings += other.warnings
         self.unclaimed += other.unclaimed

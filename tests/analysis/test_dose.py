@@ -6,6 +6,7 @@ from analysis import dose
 from analysis.dose import DoseCurve
 from analysis.plan import Plan
 from analysis.simulate import Truth, simulate
+from analysis.summaries import Case
 from tests.analysis.simulated import only, rows_of, sample_of
 
 PLAN = Plan()
@@ -65,7 +66,8 @@ def test_a_level_that_is_never_noticed_has_no_estimate():
     row = only(found, "level_noticed")
 
     assert (row.estimate, row.low, row.high) == (None, None, None)
-    assert str(found.sentences[1]).startswith("No level shown was noticed")
+    (sentence,) = dose.sentences(Case(row, dose.CONTRAST, found.results, PLAN))
+    assert str(sentence).startswith("No level shown was noticed")
 
 
 def test_places_on_a_curve_are_read_off_by_hand():

@@ -31,7 +31,8 @@ def comparisons(n=3000, ties=0.0):
 
 @pytest.mark.parametrize("ties", [0.0, 0.2])
 def test_strengths_are_found_again_with_and_without_ties(ties):
-    results, warnings = strengths("generators", comparisons(ties=ties), Plan())
+    found = strengths("generators", comparisons(ties=ties), Plan())
+    results = found.results
 
     names = ["generator=g1", "generator=g2", "generator=photograph"]
     by_term = {term: [row for row in results if row.term == term] for term in TERMS}
@@ -45,14 +46,22 @@ def test_strengths_are_found_again_with_and_without_ties(ties):
         (3, 3, 3),
         (1, 1, 1),
     ]
-    assert warnings == []
+    assert found.warnings == []
+    (joint,) = found.unclaimed
+    assert (joint.term, joint.subset) == ("joint_test", "all")
+    assert joint.p < 1e-6
+    assert [str(line.label) for line in found.pictures[0].lines] == [
+        "the photograph: rank 1",
+        "g1: rank 2",
+        "g2: rank 3",
+    ]
 
 
 def test_two_competitors_are_not_ranked():
     trials = comparisons()
     two = trials[(trials["left_generator"] != "g2") & (trials["right_generator"] != "g2")]
 
-    assert strengths("generators", two, Plan()) == ([], [])
+    assert strengths("generators", two, Plan()).results == []
 
 
 def test_competitors_that_never_lose_are_named():
@@ -63,7 +72,8 @@ def test_competitors_that_never_lose_are_named():
     trials.loc[real_left, "response"] = "left"
     trials.loc[real_right, "response"] = "right"
 
-    results, (warning,) = strengths("generators", trials, Plan())
+    found = strengths("generators", trials, Plan())
 
-    assert results == []
+    (warning,) = found.warnings
+    assert found.results == []
     assert str(warning).startswith("The generators could not be ranked")
