@@ -248,7 +248,7 @@ async function paint(fixationMs) {
   return frames();
 }
 
-function mask(picture) {
+function mask() {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [96, 72];
   const context = canvas.getContext("2d");
@@ -261,16 +261,14 @@ function mask(picture) {
   return canvas;
 }
 
-/** End an exposure with a mask, or without one at the response. Resolves with the real duration. */
-async function expose(exposureMs, onset, frame, responded) {
-  const pictures = [...frame.querySelectorAll(".picture")];
-  const masks = pictures.map(mask);
+/** End an exposure with masks, or without them at the response. Resolves with the real duration. */
+async function expose(exposureMs, onset, masks, responded) {
   const interval = frameMs ?? 1000 / 60;
   let now = onset;
   // What is changed in one frame is seen in the next.
   while (now - onset < exposureMs - 1.5 * interval && !responded.aborted) now = await frames();
   if (responded.aborted) return now - onset;
-  pictures.forEach((picture, i) => picture.replaceChildren(masks[i]));
+  masks.forEach((canvas, picture) => picture.replaceChildren(canvas));
   return (await frames()) - onset;
 }
 
@@ -313,12 +311,14 @@ function noticed(rtMs, awayMs) {
 /** Run one trial. Resolves with its response and all that was measured. */
 export async function present(trial, block, { images, loadedMs }) {
   arrange(trial, block, images);
+  const pictures = trial.exposure_ms ? [...current.frame.querySelectorAll(".picture")] : [];
+  const masks = new Map(pictures.map((picture) => [picture, mask()])); // before the clock starts
   const onset = await paint(trial.exposure_ms ? FIXATION_MS : 0);
   [lostMs, lostSince] = [0, null];
   look();
   const over = new AbortController();
   const exposure = trial.exposure_ms
-    ? expose(trial.exposure_ms, onset, current.frame, over.signal)
+    ? expose(trial.exposure_ms, onset, masks, over.signal)
     : null;
   const choice = await pick(blockOptions.choice, onset + IGNORE_MS);
   const { width, height } = current.frame.querySelector(".picture").getBoundingClientRect();
