@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from survey import design, panels, studies
+from survey import claims, design, faults, panels, studies
 from survey.models import Study
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Something that is missing: a fault of the design, or words and the field of the form."""
+
+    words: str = ""
+    field: str = ""
+    fault: design.Fault | None = None
 
 
 @dataclass(frozen=True)
@@ -19,21 +28,25 @@ class Item:
 
     name: str
     title: str
-    is_met: bool
     page: str  # "change" or the name of a page of the study
-    missing: tuple[str, ...] = ()
+    missing: tuple[Lack, ...] = ()
     is_advice: bool = False
+    field: str = ""  # of the form, where nothing is missing
+
+    @property
+    def is_met(self) -> bool:
+        return not self.missing
 
 
 def of(study: Study) -> list[Item]:
     """All conditions, in the order in which one meets them when setting up."""
     try:
-        plan, faults = studies.design_of(study), []
+        plan, found = studies.design_of(study), []
     except design.DesignError as error:
-        plan, faults = None, list(error.faults)
+        plan, found = None, error.faults
     return [
-        _design(faults),
-        _texts(study, faults),
+        _design(found),
+        _texts(study, found),
         _consent(study),
         _images(study, plan),
         _audit(study),
@@ -49,103 +62,115 @@ def may_go_live(items: list[Item]) -> bool:
     return all(item.is_met or item.is_advice for item in items)
 
 
-def _is_text(fault: object) -> bool:
-    return ".texts" in str(fault) or str(fault).startswith("texts")
+def _design(found: list[design.Fault]) -> Item:
+    mine = tuple(Lack(fault=fault) for fault in found if not _is_text(fault))
+    return Item("design", _("The design has no faults"), "change", mine)
 
 
-def _design(faults: list[object]) -> Item:
-    mine = tuple(str(fault) for fault in faults if not _is_text(fault))
-    return Item("design", _("The design has no faults"), not mine, "change", mine)
+def _is_text(fault: design.Fault) -> bool:
+    return "texts" in fault.place.split(".")
 
 
-def _texts(study: Study, faults: list[object]) -> Item:
+def _texts(study: Study, found: list[design.Fault]) -> Item:
     """Texts in each language, as far as the design demands them."""
-    mine = tuple(str(fault) for fault in faults if _is_text(fault))
-    title = _("Texts in each language (%(languages)s)") % {
-        "languages": ", ".join(study.languages) or "–"
-    }
-    return Item("texts", title, not mine and bool(study.languages), "change", mine)
+    mine = tuple(Lack(fault=fault) for fault in found if _is_text(fault))
+    if not study.languages:
+        mine = (Lack(_("The study has no language yet."), "languages"), *mine)
+    names = ", ".join(study.languages) or "–"
+    title = _("Texts in each language (%(languages)s)") % {"languages": names}
+    return Item("texts", title, "change", mine, field=f"texts__{_first(study)}__title")
+
+
+def _first(study: Study) -> str:
+    return next(iter(study.languages), "en")
 
 
 def _consent(study: Study) -> Item:
     """Consent with its version, and somebody to turn to."""
+    title = _("Consent with a version, and a contact")
     lacks = tuple(_lacking_consent(study))
-    return Item("consent", _("Consent with a version, and a contact"), not lacks, "change", lacks)
+    return Item("consent", title, "change", lacks, field=f"texts__{_first(study)}__consent")
 
 
-def _lacking_consent(study: Study) -> Iterator[str]:
+def _lacking_consent(study: Study) -> Iterator[Lack]:
+    names = {
+        "consent": _("Information and consent"),
+        "consent_version": _("Version of the consent"),
+        "contact": _("Contact"),
+    }
     for language in study.languages:
         words = study.texts.get(language, {})
-        for name in ("consent", "consent_version", "contact"):
+        for name, label in names.items():
             if not words.get(name):
-                yield _("%(name)s is missing in %(language)s") % {
-                    "name": name,
-                    "language": language,
-                }
+                text = _("%(name)s is missing in %(language)s")
+                told = text % {"name": label, "language": language}
+                yield Lack(told, f"texts__{language}__{name}")
 
 
 def _images(study: Study, plan: design.Study | None) -> Item:
     """Enough stimuli for every block and condition."""
     title = _("Enough images for every block")
     if not study.stimuli.exists():
-        return Item("images", title, False, "images", (_("There are no images yet."),))
+        return Item("images", title, "images", (Lack(_("There are no images yet.")),))
     if plan is None:
-        return Item("images", title, False, "change", (_("Mend the design first."),))
-    lacks = tuple(design.shortage(plan, studies.planned_stimuli(study)))
-    return Item("images", title, not lacks, "images", lacks)
+        return Item("images", title, "change", (Lack(_("Mend the design first.")),))
+    lacks = design.shortage(plan, studies.planned_stimuli(study))
+    return Item("images", title, "images", tuple(Lack(faults.said(lack)) for lack in lacks))
 
 
 def _audit(study: Study) -> Item:
     """The leak audit of what is served now."""
     audit = studies.last_audit(study)
     if audit is None:
-        missing = (_("The images have not been audited since they last changed."),)
+        missing = (Lack(_("The images have not been audited since they last changed.")),)
     elif not audit.passed:
-        missing = (_("It found a way to tell the truth without looking."),)
+        missing = (Lack(_("It found a way to tell the truth without looking.")),)
     else:
         missing = ()
-    return Item("audit", _("Leak audit passed"), not missing, "audit", missing)
+    return Item("audit", _("Leak audit passed"), "audit", missing)
 
 
 def _recruitment(study: Study) -> Item:
-    title = _("Recruitment settings work")
     try:
         panels.read(study.recruitment)
+        lacks: tuple[Lack, ...] = ()
     except panels.PanelError as error:
-        return Item("recruitment", title, False, "recruitment", error.faults)
-    return Item("recruitment", title, True, "recruitment")
+        lacks = tuple(map(Lack, error.faults))
+    return Item("recruitment", _("Recruitment settings work"), "recruitment", lacks)
 
 
 def _smallest_effects(study: Study) -> Item:
     """For each claim, what would matter."""
     plan = study.analysis_plan or {}
-    claims, effects = plan.get("claims", []), plan.get("smallest_effects", {})
+    named, effects = plan.get("claims", []), plan.get("smallest_effects", {})
     lacks = tuple(
-        _("%(claim)s has none") % {"claim": claim}
-        for claim in claims
+        Lack(_("“%(claim)s” has none") % {"claim": claims.in_words(claim)}, "smallest_effects")
+        for claim in named
         if claim not in effects and claim.partition(":")[0] not in effects
     )
-    if not claims:
-        lacks = (_("No claim is named, so nothing will be confirmatory."),)
+    if not named:
+        lacks = (Lack(_("No claim is named, so nothing will be confirmatory."), "claims"),)
     title = _("A smallest effect of interest for each claim")
-    return Item("effects", title, not lacks, "change", lacks, is_advice=True)
+    return Item("effects", title, "change", lacks, is_advice=True, field="smallest_effects")
 
 
 def _sample_size(study: Study) -> Item:
-    lacks = () if study.quota else (_("There is no quota: the study stays open."),)
+    lacks = () if study.quota else (Lack(_("There is no quota: the study stays open.")),)
     title = _("A sample size, set as the quota")
-    return Item("sample_size", title, not lacks, "planner", lacks, is_advice=True)
+    return Item("sample_size", title, "planner", lacks, is_advice=True)
 
 
 def _preregistration(study: Study) -> Item:
     """Going live freezes the plan; before that it must say when recruitment ends."""
     lacks = []
     if not (study.analysis_plan or {}).get("stopping_rule"):
-        lacks.append(_("The analysis plan has no stopping rule."))
+        lacks.append(Lack(_("The analysis plan has no stopping rule."), "stopping_rule"))
     if not study.exclusion_rules:
-        lacks.append(_("There are no exclusion rules."))
+        lacks.append(Lack(_("There are no exclusion rules."), "exclusion_rules"))
     title = _("Preregistration: stopping rule and exclusion rules")
-    return Item("preregistration", title, not lacks, "change", tuple(lacks), is_advice=True)
+    return Item(
+        "preregistration", title, "change", tuple(lacks), is_advice=True, field="stopping_rule"
+    )
 
 
 def summary(items: list[Item]) -> str:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from survey import design, images, panels, recruitment, stimuli
+from survey import design, faults, images, panels, recruitment, stimuli
 from survey.models import (
     Audit,
     Block,
@@ -91,7 +91,7 @@ def freeze(study: Study) -> Version:
     plan, pool = design_of(study), planned_stimuli(study)
     missing = design.shortage(plan, pool)
     if missing:
-        raise StudyError("\n".join(missing))
+        raise StudyError(faults.as_text(missing))
     contents = dict(study.stimuli.values_list("code", "original_sha256"))
     canonical = design.canonical_json(plan, pool, contents)
     digest = design.design_hash(plan, pool, contents)
@@ -232,13 +232,13 @@ def _check_new(study: Study, manifest: stimuli.Manifest, prepared: list[stimuli.
     """Refuse what the study has already: the same name or the same content."""
     names = set(study.stimuli.values_list("code", flat=True))
     contents = set(study.stimuli.values_list("original_sha256", flat=True))
-    faults = [
+    found = [
         stimuli.Fault("manifest.csv", row.number, "file", row.file, "an image that is new")
         for row, image in zip(manifest.rows, prepared, strict=True)
         if Path(row.file).stem in names or image.sha256 in contents
     ]
-    if faults:
-        raise stimuli.ManifestError(faults)
+    if found:
+        raise stimuli.ManifestError(found)
 
 
 def _store(

@@ -3,16 +3,17 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_GET
 
 from survey import audits, checklist, design, faults, roles, studies, trail
-from survey.admin import pages
+from survey.admin import pages, study_forms
+from survey.admin.rows import mark_of
 from survey.models import Study
 from survey.roles import Right
 
@@ -23,7 +24,7 @@ State = Study.State
 def show_checklist(request: HttpRequest, study: Study) -> HttpResponse:
     """What still stands between the study and going live."""
     items = checklist.of(study)
-    rows = [(item, _where(study, item.page)) for item in items]
+    rows = [_row(study, item) for item in items]
     context = {
         "title": _("Checklist"),
         "rows": rows,
@@ -39,10 +40,26 @@ def show_checklist(request: HttpRequest, study: Study) -> HttpResponse:
     return pages.render(request, study, "admin/checklist.html", context)
 
 
-def _where(study: Study, page: str) -> str:
-    if page == "change":
-        return reverse("admin:survey_study_change", args=[study.pk])
-    return pages.address(study, page)
+def _row(study: Study, item: checklist.Item) -> dict[str, Any]:
+    """An item with the way to each thing that it lacks."""
+    url = study_forms.address(study) if item.page == "change" else pages.address(study, item.page)
+    lacks = [(_words(lack), url + _anchor(lack)) for lack in item.missing]
+    look = f"{url}#id_{item.field}" if item.field else url
+    return {"item": item, "lacks": lacks, "url": lacks[0][1] if lacks else look}
+
+
+def _words(lack: checklist.Lack) -> str:
+    if lack.fault is None:
+        return lack.words
+    place = study_forms.place_in_words(lack.fault.place)
+    return _("%(place)s: %(fault)s") % {"place": place, "fault": faults.in_words(lack.fault)}
+
+
+def _anchor(lack: checklist.Lack) -> str:
+    """To the mark of a fault, or to the field."""
+    if lack.fault is not None:
+        return "#" + quote(mark_of(lack.fault.place))
+    return f"#id_{lack.field}" if lack.field else ""
 
 
 STEPS: dict[str, dict[str, Any]] = {

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from survey.admin.fields import SeveralField, TextField
 from survey.admin.rows import RowForm, RowsField
+from survey.claims import CLAIMS, CONTRASTS
 from survey.design import study as constants
 
 QUESTION_KINDS = {
@@ -37,22 +38,7 @@ PARAMETERS = {
     "min_rt_ms": lazy("Shortest response time in ms"),
     "max_fast_share": lazy("Largest share of faster responses"),
 }
-CLAIMS = {
-    "indistinguishable": lazy("People cannot tell them apart"),
-    "prefers_ai": lazy("People prefer the AI side"),
-    "more_appealing": lazy("AI images are more appealing"),
-    "beauty_features": lazy("Measurable features explain what is liked"),
-    "gut_reaction": lazy("The AI advantage is a gut reaction"),
-    "disclosure_effect": lazy("Labels change what is liked"),
-    "generator_gap": lazy("Generators differ"),
-    "open_vs_closed": lazy("Open and closed generators differ"),
-    "calibrated": lazy("People know how well they do"),
-}
-CONTRASTS = {
-    "": lazy("all images"),
-    "real_vs_ai": lazy("photographs and AI images"),
-    "real_vs_enhanced": lazy("photographs and enhanced photographs"),
-}
+NAME = pgettext_lazy("condition", "Name")
 CODE = lazy("In the data: a lower-case letter, then lower-case letters, digits and _.")
 
 
@@ -108,7 +94,7 @@ def questions_field(languages: list[str]) -> RowsField:
     question = _row(
         "QuestionRow",
         QuestionRow,
-        key=forms.CharField(label=lazy("Short name"), max_length=50, help_text=CODE),
+        key=forms.CharField(label=NAME, max_length=50, help_text=CODE),
         kind=forms.ChoiceField(
             label=pgettext_lazy("question", "Kind"),
             choices=list(QUESTION_KINDS.items()),
@@ -145,9 +131,7 @@ def conditions_field(blocks: list[str]) -> RowsField:
     row = _row(
         "ConditionRow",
         RowForm,
-        name=forms.CharField(
-            label=pgettext_lazy("condition", "Name"), max_length=50, help_text=CODE
-        ),
+        name=forms.CharField(label=NAME, max_length=50, help_text=CODE),
         weight=forms.IntegerField(
             label=lazy("Weight"),
             initial=1,

@@ -6,7 +6,6 @@ static/survey/admin/rows.js puts buttons in their place.
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -26,7 +25,14 @@ from survey import design
 from survey.faults import in_words
 
 Text = str | Promise
+Placed = tuple[str, design.Fault]  # where a fault is within a form, and the fault
+MARK = '<span class="fault" id="{}" tabindex="-1">{}</span>'
 TOOLS = (ORDERING_FIELD_NAME, DELETION_FIELD_NAME)
+
+
+def mark_of(place: str) -> str:
+    """The id of the mark of a fault, for links to it."""
+    return f"fault-{place}"
 
 
 class MarksFaults:
@@ -36,15 +42,18 @@ class MarksFaults:
 
     def show_faults(self, faults: Iterable[design.Fault], prefix: str = "") -> None:
         """Mark the fields that the faults are about, however deep in a list these are."""
-        for fault in faults:
-            place = fault.place.removeprefix(prefix)
+        self.show_placed([(fault.place.removeprefix(prefix), fault) for fault in faults])
+
+    def show_placed(self, faults: Iterable[Placed]) -> None:
+        """The same, with the place of each fault as it is called within this form."""
+        for place, fault in faults:
             name = self.field_of(place)
             inside = place.removeprefix(name)
             field = self.fields.get(name)
             if isinstance(field, RowsField) and inside.startswith("["):
-                field.widget.faults.append(replace(fault, place=inside))
+                field.widget.faults.append((inside, fault))
             elif field is not None:
-                mark = format_html('<span class="fault">{}</span>', in_words(fault))
+                mark = format_html(MARK, mark_of(fault.place), in_words(fault))
                 field.help_text = format_html("{} {}", field.help_text, mark)
 
     def field_of(self, place: str) -> str:
@@ -122,7 +131,7 @@ class RowsWidget(forms.Widget):
     def __init__(self, formset: type[BaseFormSet], noun: Text, add: Text) -> None:
         super().__init__()
         self.formset, self.noun, self.add = formset, noun, add
-        self.faults: list[design.Fault] = []
+        self.faults: list[Placed] = []
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "RowsWidget":
         copied = super().__deepcopy__(memo)
@@ -148,8 +157,10 @@ class RowsWidget(forms.Widget):
         is_sent = isinstance(value, BaseFormSet)
         rows = value if is_sent else self.formset(initial=value or [], prefix=name)
         for index, form in enumerate([] if is_sent else rows.initial_forms):
-            prefix = f"[{index}]."
-            form.show_faults([one for one in self.faults if one.place.startswith(prefix)], prefix)
+            row = f"[{index}]."
+            form.show_placed(
+                [(at.removeprefix(row), fault) for at, fault in self.faults if at.startswith(row)]
+            )
         context = {"rows": rows, "noun": self.noun, "add": self.add, "id": (attrs or {}).get("id")}
         return render_to_string("admin/rows.html", context)
 

@@ -1,25 +1,28 @@
 """The forms of a study's design: a field for everything, each with its faults beside it."""
 
+import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import pgettext_lazy
 
-from survey import design, studies
+from survey import claims, design, studies
 from survey.admin.fields import SeveralField, TextField, WordsField
 from survey.admin.row_forms import (
     ClaimRow,
     EffectRow,
     RulesField,
     conditions_field,
+    language_name,
     questions_field,
     reasons_field,
 )
 from survey.admin.rows import MarksFaults, RowsField
+from survey.claims import CLAIMS
 from survey.design import study as constants
 from survey.models import Block, Study
 
@@ -210,8 +213,8 @@ class StudyForm(DesignForm):
         effects = plan.get("smallest_effects", {})
         plan["smallest_effects"] = [*effects.items()]
         self.initial |= {name: plan[name] for name in self.plan_names if name in plan}
-        found = [_at_its_row(fault, [*effects]) for fault in faults_of(self.instance)]
-        self.show_faults(found, "analysis_plan.")
+        found = faults_of(self.instance)
+        self.show_placed([(_in_form(fault.place, [*effects]), fault) for fault in found])
 
     def field_of(self, place: str) -> str:
         return super().field_of("block_order" if place == "blocks" else place)
@@ -235,12 +238,11 @@ class StudyForm(DesignForm):
         return plan
 
 
-def _at_its_row(fault: design.Fault, effects: list[str]) -> design.Fault:
-    """A smallest effect is named by its claim in the design, and by its row in the form."""
-    table, _sign, claim = fault.place.partition("smallest_effects.")
-    if claim not in effects:
-        return fault
-    return replace(fault, place=f"{table}smallest_effects[{effects.index(claim)}].effect")
+def _in_form(place: str, effects: list[str]) -> str:
+    """The place of a fault in the form, where each smallest effect is a row."""
+    place = place.removeprefix("analysis_plan.")
+    claim = place.removeprefix("smallest_effects.")
+    return f"smallest_effects[{effects.index(claim)}].effect" if claim in effects else place
 
 
 def _keep(languages: Iterable[str], *entries: dict[str, Any]) -> None:
@@ -386,3 +388,59 @@ class BlockFormSet(forms.models.BaseInlineFormSet):
         if not hasattr(self, "_found"):
             self._found = faults_of(self.instance)
         return self._found
+
+
+#: What the form calls the parts of a design that are no fields of it.
+WHOLES = {
+    "blocks": lazy("Block"),
+    "background": pgettext_lazy("background", "Question"),
+    "conditions": lazy("Condition"),
+    "exclusion_rules": lazy("Exclusion rule"),
+    "analysis_plan": lazy("Analysis plan"),
+}
+LABELS = {
+    "blocks": lazy("Blocks"),
+    "choices": lazy("Choice"),
+    "kind": pgettext_lazy("question", "Kind"),
+    "name": pgettext_lazy("condition", "Name"),
+    "parameters": lazy("Numbers"),
+    "reasons": lazy("Reasons offered"),
+    "value": lazy("Code"),
+    "weight": lazy("Weight"),
+    "labels": lazy("Labels of the scale"),
+    "confidence_labels": lazy("Labels of confidence"),
+    **{field.name: field.verbose_name for field in Block._meta.fields},
+    **{field.name: field.verbose_name for field in Study._meta.fields},
+}
+
+
+def address(study: Study) -> str:
+    """Where the form of a study is."""
+    return reverse("admin:survey_study_change", args=[study.pk])
+
+
+def place_in_words(place: str) -> str:
+    """A place of the design as the form calls it: `blocks[0].trials` as “Block 1 › trials”."""
+    if place in WHOLES:
+        return _label(place)
+    words: list[str] = []
+    for part in filter(None, re.split(r"[.\[\]]+", place)):
+        if part.isdecimal():
+            words[-1] += f" {int(part) + 1}"
+        elif words and part not in ("texts", "analysis_plan"):
+            words.append(_label(part))
+        elif part != "texts":
+            words.append(str(WHOLES.get(part) or _label(part)))
+    return " › ".join(words) or place
+
+
+def _label(name: str) -> str:
+    texts: dict[str, Any] = {**STUDY_TEXTS, **BLOCK_TEXTS}
+    if name in texts:
+        return str(texts[name][0])
+    for form in (StudyForm, BlockForm):
+        if name in form.base_fields:
+            return str(form.base_fields[name].label)
+    if name.partition(":")[0] in CLAIMS:
+        return claims.in_words(name)
+    return str(LABELS.get(name) or language_name(name))

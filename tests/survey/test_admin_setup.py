@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -60,7 +61,7 @@ def with_row(data, name: str, **values) -> dict[str, object]:
 def faults_in(page: str) -> dict[str, str]:
     """What the page says is wrong, by the field in whose help it stands."""
     found, last = {}, ""
-    for field, fault in re.findall(r'id="id_([^"]+)_helptext"|class="fault">([^<]*)<', page):
+    for field, fault in re.findall(r'id="id_([^"]+)_helptext"|class="fault"[^>]*>([^<]*)<', page):
         last = field or last
         if fault:
             found[last] = html.unescape(fault)
@@ -388,8 +389,48 @@ def test_checklist_finds_what_is_missing(change, name, study):
 
 def test_every_item_of_the_checklist_links_to_a_page_that_opens(draft, client):
     answer = client.get(pages.address(draft, "checklist"))
-    links = {url for _item, url in answer.context["rows"]}
+    links = {row["url"] for row in answer.context["rows"]}
     assert {url: client.get(url).status_code for url in links} == dict.fromkeys(links, 200)
+
+
+def spoil(study: Study) -> None:
+    """Leave something to mend in each part of the form."""
+    study.texts["ja"] |= {"contact": "", "title": ""}
+    study.block_order = "chaotic"
+    study.background = [{"key": "No", "kind": "choice", "texts": {"en": "A"}}]
+    study.conditions = [{"name": "one", "weight": 0, "blocks": ["gone"]}]
+    study.analysis_plan = {"claims": ["magic", "calibrated"], "smallest_effects": {"magic": 200}}
+    study.save()
+    block = study.blocks.get(key="detection")
+    block.scale_steps = 4
+    block.texts["ja"].pop("instructions")
+    block.save()
+
+
+def test_every_link_of_the_checklist_leads_to_what_it_is_about(draft, client):
+    spoil(draft)
+    rows = client.get(pages.address(draft, "checklist")).context["rows"]
+    links = [url for row in rows for _words, url in row["lacks"]] + [row["url"] for row in rows]
+    form = client.get(change_of(draft)).content.decode()
+    anchors = [unquote(url.partition("#")[2]) for url in links if "#" in url]
+    assert [one for one in anchors if html.escape(f'id="{one}"', quote=False) not in form] == []
+    assert len(set(anchors)) >= 12
+
+
+def test_checklist_calls_things_as_the_form_does(draft, client):
+    spoil(draft)
+    rows = client.get(pages.address(draft, "checklist")).context["rows"]
+    told = {words.partition(":")[0] for row in rows for words, _url in row["lacks"]}
+    assert {
+        "Order of the blocks",
+        "Block 2 › Steps of the scale",
+        "Block 2 › 日本語 › Instructions",
+        "日本語 › Title",
+        "Question 1 › Name",
+        "Condition 1 › Weight",
+        "Analysis plan › Claims",
+        "“People know how well they do” has none",
+    } <= told
 
 
 def test_study_goes_live_pauses_goes_on_and_closes(study, owner, client):

@@ -1,7 +1,9 @@
 """Every fault of a design is named by its place, and all at once."""
 
+import re
 from dataclasses import replace
 
+import polib
 import pytest
 from hypothesis import given
 
@@ -11,6 +13,7 @@ from survey.design import (
     Condition,
     DesignError,
     ExclusionRule,
+    Message,
     Question,
     Study,
     canonical_json,
@@ -31,6 +34,7 @@ from tests.design_samples import (
     make_study,
     studies,
 )
+from tests.update_translations import CATALOGUE
 
 SAMPLE = make_study(
     make_block("detection", confidence_steps=4, reasons=("light",)),
@@ -270,3 +274,14 @@ def test_frozen_design_comes_back_the_same(study):
     again, pool = from_canonical(canonical_json(study, stimuli))
     assert again == study
     assert pool == sorted(stimuli, key=lambda stimulus: stimulus.id)
+
+
+@pytest.mark.parametrize("place", FAULTS)
+def test_fault_can_be_said_in_other_languages(place):
+    """What is allowed is a list of the design's own names, or a message of the catalogue."""
+    known = {entry.msgid for entry in polib.pofile(str(CATALOGUE)) if entry.translated()}
+    for fault in faults(FAULTS[place]):
+        if isinstance(fault.allowed, Message):
+            assert fault.allowed.template in known
+        else:
+            assert re.fullmatch(r"[\w, -]+", fault.allowed), fault

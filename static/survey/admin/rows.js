@@ -11,8 +11,17 @@ for (const spare of document.querySelectorAll(".rows-list > .spare")) {
   spare.remove();
 }
 
-for (let fault of document.querySelectorAll("details :is(.fault, .errorlist)"))
-  while ((fault = fault.parentElement.closest("details"))) fault.open = true;
+function reveal(element) {
+  for (let at = element.parentElement; at; at = at.parentElement) if (at.matches("details")) at.open = true;
+}
+
+document.querySelectorAll("details :is(.fault, .errorlist)").forEach(reveal);
+
+const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+if (target) {
+  reveal(target);
+  target.scrollIntoView({ block: "center" });
+}
 
 function number(list) {
   [...list.children].forEach((row, index) => {
