@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from survey import design, faults, images, panels, recruitment, stimuli
 from survey.models import (
@@ -26,6 +27,9 @@ from survey.models import (
 #: Fields of a study that its design carries, and how a table's JSON becomes the design's value.
 BLOCK_FIELDS = [f.name for f in dataclasses.fields(design.Block)]
 STUDY_FIELDS = [f.name for f in dataclasses.fields(design.Study) if f.name != "blocks"]
+
+
+NEW_IMAGE = gettext_noop("an image that is new")
 
 
 class StudyError(Exception):
@@ -233,7 +237,7 @@ def _check_new(study: Study, manifest: stimuli.Manifest, prepared: list[stimuli.
     names = set(study.stimuli.values_list("code", flat=True))
     contents = set(study.stimuli.values_list("original_sha256", flat=True))
     found = [
-        stimuli.Fault("manifest.csv", row.number, "file", row.file, "an image that is new")
+        stimuli.Fault("manifest.csv", row.number, "file", row.file, NEW_IMAGE)
         for row, image in zip(manifest.rows, prepared, strict=True)
         if Path(row.file).stem in names or image.sha256 in contents
     ]

@@ -23,7 +23,7 @@ from django.db import transaction
 from django.utils import timezone, translation
 from django_tasks import task
 
-from survey import design, export, stimuli, studies, trail
+from survey import design, export, faults, stimuli, studies, trail
 from survey.models import Report, Study, media_path, new_token
 
 #: How often a running report gives a sign of life, and after what silence it counts as broken off.
@@ -199,13 +199,19 @@ def _images(report: Report) -> None:
             )
             trail.note(report.study, "images", added=report.result["total"])
     except stimuli.ManifestError as error:
-        refused = {"faults": [asdict(fault) for fault in error.faults]}
+        refused = {"faults": [_told(fault, report) for fault in error.faults]}
     except studies.StudyError as error:
         refused = {"error": str(error)}
     shutil.rmtree(folder.parent)
     if refused:
         _save(report, result=report.result | refused)
         raise TaskError("Nothing was added.")
+
+
+def _told(fault: stimuli.Fault, report: Report) -> dict[str, Any]:
+    """A fault, with what was found in the language of whoever sent the images."""
+    with translation.override(report.options["language"]):
+        return {**asdict(fault), "found": faults.said(fault.found)}
 
 
 def _progress(report: Report) -> Callable[[int, int], None]:

@@ -1,6 +1,5 @@
 """PURE. A frozen study design + a seed -> the list of planned trials."""
 
-from survey.design.messages import Message
 from survey.design.planning import choose_condition, plan_trials, shortage
 from survey.design.selection import exposure_units
 from survey.design.serial import canonical_json, design_hash, from_canonical, from_dict, to_dict
@@ -20,6 +19,7 @@ from survey.design.study import (
 )
 from survey.design.toml import StudyFileError, TomlFault, dumps, loads
 from survey.design.validation import DesignError, Fault, faults, shown, validate
+from survey.messages import Message
 
 __all__ = [
     "CONFIDENCE_SLIDER",

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from survey.design.messages import Message
 from survey.design.ordering import (
     Draft,
     NoOrderError,
@@ -21,6 +20,7 @@ from survey.design.selection import Exposures, Item, Selector, left_unit, scenes
 from survey.design.study import Block, PlannedTrial, Stimulus, Study
 from survey.design.supply import CatchSupply
 from survey.design.validation import DesignError
+from survey.messages import Message
 
 ATTEMPTS = 50
 # The fields of a block that vary within or between participants, and the field that says which.

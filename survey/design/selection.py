@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 
-from survey.design.messages import Message
 from survey.design.study import Block, PlannedTrial, Stimulus
 from survey.design.validation import DesignError
+from survey.messages import Message
 
 Exposures = Mapping[tuple[str, str], int]
 Version = tuple[str, str, float | None]

@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
-from survey.design.messages import Message
 from survey.design.study import Stimulus, Study
 from survey.design.validation import DesignError, Fault
+from survey.messages import Message
 
 FORMAT = 1
 # Fields that came after the first frozen designs. Where they have their default the canonical

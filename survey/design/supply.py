@@ -4,11 +4,11 @@ import random
 from collections import Counter
 from collections.abc import Sequence, Set
 
-from survey.design.messages import Message
 from survey.design.ordering import Draft
 from survey.design.selection import Item, group, has_both, scene
 from survey.design.study import Block, Stimulus
 from survey.design.validation import DesignError
+from survey.messages import Message
 
 
 class CatchSupply:

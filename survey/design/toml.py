@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from survey.design.messages import Message
 from survey.design.serial import compact_dict, read
 from survey.design.study import Study
 from survey.design.toml_lines import lines_of
 from survey.design.validation import DesignError, Fault, faults, shown
+from survey.messages import Message
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 

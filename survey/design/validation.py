@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from survey.design.messages import Message
 from survey.design.study import (
     BLOCK_ORDERS,
     CLAIMS,
@@ -24,6 +23,7 @@ from survey.design.study import (
     Question,
     Study,
 )
+from survey.messages import Message
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 KEY = re.compile(r"[a-z][a-z0-9_]*")

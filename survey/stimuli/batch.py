@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from survey.messages import Message
+
 from .errors import Fault, Limits, ManifestError, StimulusError, gettext_noop
 from .manifest import Manifest, Row
 from .pictures import Display, Prepared, prepare
@@ -107,7 +109,8 @@ def _faults(rows: Iterable[Row], results: list[Prepared | StimulusError]) -> Ite
     for row, result in zip(rows, results, strict=True):
         error = result if isinstance(result, StimulusError) else _duplicate(row, result, files)
         if error:
-            yield Fault("manifest.csv", row.number, "file", f"{row.file}: {error}", _AN_IMAGE)
+            found = Message("%(file)s: %(error)s", file=row.file, error=error.message)
+            yield Fault("manifest.csv", row.number, "file", found, _AN_IMAGE)
 
 
 def _duplicate(row: Row, prepared: Prepared, files: dict[str, str]) -> StimulusError | None:

@@ -1,11 +1,13 @@
 """What can be wrong with a stimulus or a manifest, in words that a researcher can act on.
 
-This package does not know Django: the views translate ``template`` and then fill in ``params``.
+This package does not know Django: a ``Message`` can be said in another language later.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from survey.messages import Message
 
 
 def gettext_noop(message: str) -> str:
@@ -42,8 +44,8 @@ class StimulusError(ValueError):
     def __init__(self, code: str, **params: object) -> None:
         self.code = code
         self.params = params
-        self.template = MESSAGES[code]
-        super().__init__(self.template % params)
+        self.message = Message(MESSAGES[code], **params)
+        super().__init__(self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default would hand the finished message to __init__ on the way between processes.

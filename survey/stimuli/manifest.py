@@ -212,7 +212,8 @@ def _read_table(
         text = source.read(file).decode("utf-8-sig")
         table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (KeyError, StimulusError, UnicodeDecodeError, csv.Error) as error:
-        faults.append(Fault(file, 0, "", str(error), _A_TABLE))
+        told = error.message if isinstance(error, StimulusError) else str(error)
+        faults.append(Fault(file, 0, "", told, _A_TABLE))
         return []
     header = [cell.strip() for cell in table[0]] if table else []
     lines = [

@@ -13,6 +13,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from survey.messages import Message
+
 from .errors import Fault, Limits, ManifestError, StimulusError, gettext_noop
 
 _CHUNK = 1 << 20
@@ -65,7 +67,8 @@ def open_source(path: Path, limits: Limits) -> Source:
 
 
 def _fault(file: str, found: str, error: StimulusError) -> Fault:
-    return Fault(file, 0, "", f"{found}: {error}", _AN_ARCHIVE)
+    told = Message("%(file)s: %(error)s", file=found, error=error.message)
+    return Fault(file, 0, "", told, _AN_ARCHIVE)
 
 
 def _folder_names(path: Path, limits: Limits) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the design says to people."""
+"""PURE. What the design and the stimuli say to people."""
 
 from collections.abc import Callable
 
@@ -16,6 +16,9 @@ class Message(str):
         message = super().__new__(cls, template % values)
         message.template, message.values = template, values
         return message
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, object]]:
+        return (self.template,), self.values  # for copies
 
     def say(self, translate: Callable[[str], str]) -> str:
         """The sentence, its values translated too where they are messages themselves."""
