@@ -5,7 +5,10 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+
+Text = str | Promise
 
 
 class WordsField(forms.CharField):
@@ -63,31 +66,11 @@ class SeveralField(forms.MultipleChoiceField):
         return [name for name, _label in self.choices if name in chosen]
 
 
-class TableField(forms.CharField):
-    """A table, written as lines of `name = value`."""
+def optional(label: Text, help_text: Text = "", **more: Any) -> forms.CharField:
+    """A line that may stay empty."""
+    return forms.CharField(label=label, help_text=help_text, required=False, **more)
 
-    def __init__(self, *args: Any, kind: Callable[[str], Any] = str, **kwargs: Any) -> None:
-        self.kind = kind
-        kwargs.setdefault("widget", forms.Textarea(attrs={"rows": 3}))
-        kwargs.setdefault("required", False)
-        super().__init__(*args, **kwargs)
 
-    def prepare_value(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return "\n".join(f"{name} = {_plain(member)}" for name, member in value.items())
-        return value
-
-    def to_python(self, value: Any) -> dict[str, Any]:
-        table = {}
-        for number, line in enumerate((value or "").splitlines(), start=1):
-            if not line.strip():
-                continue
-            name, sign, member = (part.strip() for part in line.partition("="))
-            try:
-                if not (name and sign and member):
-                    raise ValueError(line)
-                table[name] = self.kind(member)
-            except ValueError:
-                message = _("Line %(number)s is not of the form name = value.")
-                raise ValidationError(message % {"number": number}) from None
-        return table
+def tick(label: Text, help_text: Text = "") -> forms.BooleanField:
+    """A box that may stay empty."""
+    return forms.BooleanField(label=label, help_text=help_text, required=False)

@@ -1,5 +1,6 @@
 """How a study recruits: the link to paste, the panel's codes, the quota, the pause."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from survey import enrolment, panels, trail
 from survey.admin import pages
-from survey.admin.fields import TableField, WordsField
+from survey.admin.fields import WordsField, optional, tick
 from survey.models import Study
 from survey.roles import Right
 
@@ -35,58 +36,54 @@ class RecruitmentForm(forms.ModelForm):
     """Places and times, and the panel with its codes."""
 
     panel = forms.ChoiceField(label=lazy("Panel"), choices=PANELS, required=False)
-    label = forms.CharField(
-        label=lazy("Name of the panel"),
-        required=False,
+    label = optional(
+        lazy("Name of the panel"),
+        lazy("As participants know it; needed for another panel."),
         max_length=50,
-        help_text=lazy("As participants know it; needed for another panel."),
     )
-    completed = forms.CharField(
-        label=lazy("Code for completed"),
-        required=False,
-        help_text=lazy("Given once the server holds every response."),
+    completed = optional(
+        lazy("Code for completed"), lazy("Given once the server holds every response.")
     )
-    screened_out = forms.CharField(
-        label=lazy("Code for screened out"),
-        required=False,
-        help_text=lazy("Given when all places are taken. Empty: none."),
+    screened_out = optional(
+        lazy("Code for screened out"), lazy("Given when all places are taken. Empty: none.")
     )
-    failed_check = forms.CharField(
-        label=lazy("Code for failed checks"),
-        required=False,
-        help_text=lazy("Given after too many missed catch trials. Empty: the code for completed."),
+    failed_check = optional(
+        lazy("Code for failed checks"),
+        lazy("Given after too many missed catch trials. Empty: the code for completed."),
     )
-    return_url = forms.CharField(
-        label=lazy("Return address"),
-        required=False,
-        widget=forms.TextInput(attrs={"class": "vURLField"}),
-        help_text=lazy(
+    return_url = optional(
+        lazy("Return address"),
+        lazy(
             "May hold {code} and {panel_id}. Empty: the panel's usual one. SONA's credit URL goes "
             "here."
         ),
+        widget=forms.TextInput(attrs={"class": "vURLField"}),
     )
-    parameters = TableField(
-        label=lazy("Names in the link"),
-        help_text=lazy("Only where they differ, one a line: panel_id = pid."),
+    parameters__panel_id = optional(
+        lazy("Parameter with the participant's ID"),
+        lazy("What it is called in the panel's link. Empty: the panel's usual one."),
+    )
+    parameters__panel_study = optional(
+        lazy("Parameter with the panel's study"),
+        lazy("Empty: the panel's usual one, or none."),
+    )
+    parameters__submission = optional(
+        lazy("Parameter with the submission"), lazy("Empty: the panel's usual one, or none.")
     )
     hosts = WordsField(
-        label=lazy("Hosts"), help_text=lazy("Mechanical Turk only. Empty: the usual ones.")
+        label=lazy("Hosts"),
+        help_text=lazy("With commas, for Mechanical Turk only. Empty: the usual ones."),
     )
-    open_link = forms.BooleanField(
-        label=lazy("The open link works too"),
-        required=False,
-        help_text=lazy("Else only those whom the panel sends are let in."),
+    open_link = tick(
+        lazy("The open link works too"), lazy("Else only those whom the panel sends are let in.")
     )
-
-    show_result = forms.BooleanField(
-        label=lazy("Participants see their result"),
-        required=False,
-        help_text=lazy("Off where the panel forbids it: then no score and no truth is shown."),
+    show_result = tick(
+        lazy("Participants see their result"),
+        lazy("Off where the panel forbids it: then no score and no truth is shown."),
     )
-    share_card = forms.BooleanField(
-        label=lazy("A card to share the score"),
-        required=False,
-        help_text=lazy("Those who come by the open link get one in any case."),
+    share_card = tick(
+        lazy("A card to share the score"),
+        lazy("Those who come by the open link get one in any case."),
     )
 
     class Meta:
@@ -104,6 +101,8 @@ class RecruitmentForm(forms.ModelForm):
         for name in (*panels.SETTINGS, *panels.Outcome):
             if name in self.fields:
                 self.initial[name] = known.get(name, known.get("codes", {}).get(name, ""))
+        for role, parameter in known.get("parameters", {}).items():
+            self.initial[f"parameters__{role}"] = parameter
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -112,9 +111,19 @@ class RecruitmentForm(forms.ModelForm):
             panels.read(wanted)
         except panels.PanelError as error:
             for fault in error.faults:
-                self.add_error(None, fault)
+                self.add_error(_field_of(fault), fault)
         self.instance.recruitment = wanted
         return values
+
+
+#: The setting of a panel that a fault names -> the field that holds it.
+FIELDS = {"codes": "completed", "parameters": "parameters__panel_id"}
+
+
+def _field_of(fault: str) -> str | None:
+    """The field at which to show a fault: that of the first setting that it names."""
+    named = [name for name in re.findall(r"[“「](\w+)[”」]", fault) if name in panels.SETTINGS]
+    return FIELDS.get(named[0], named[0]) if named else None
 
 
 def recruitment_of(values: dict[str, Any]) -> dict[str, Any]:
@@ -122,8 +131,10 @@ def recruitment_of(values: dict[str, Any]) -> dict[str, Any]:
     if not values.get("panel"):
         return {}
     codes = {name.value: values[name] for name in panels.Outcome if values.get(name)}
-    settings = {name: values.get(name) for name in panels.SETTINGS if name != "codes"}
-    kept = {name: value for name, value in {**settings, "codes": codes}.items() if value}
+    renamed = {role: values[at] for role in panels.ROLES if values.get(at := f"parameters__{role}")}
+    settings = {name: values.get(name) for name in panels.SETTINGS}
+    settings |= {"codes": codes, "parameters": renamed}
+    kept = {name: value for name, value in settings.items() if value}
     shown = {} if kept.pop("show_result", False) else {"show_result": False}
     return kept | shown
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from survey import demo, design, faults, roles, studies, trail
+from survey.admin.fields import tick
 from survey.design import validation
 from survey.models import Study
 
@@ -50,10 +51,9 @@ class NewStudyForm(forms.Form):
         error_messages={"invalid": lazy("Lower-case letters and digits, joined by hyphens.")},
     )
     template = forms.ChoiceField(label=lazy("Begin with"), widget=forms.RadioSelect)
-    with_images = forms.BooleanField(
-        label=lazy("Bring the demo's 36 images along"),
-        required=False,
-        help_text=lazy("To try things out; you can do without and add your own."),
+    with_images = tick(
+        lazy("Bring the demo's 36 images along"),
+        lazy("To try things out; you can do without and add your own."),
     )
     file = forms.FileField(
         label=lazy("… or a study as a TOML file"),

@@ -519,9 +519,9 @@ def test_recruitment_form_names_faults(study, owner, client):
     data = {"panel": "sona", "slot_minutes": 30}
     answer = client.post(pages.address(study, "recruitment"), data)
     assert answer.status_code == 422
-    assert answer.context["form"].non_field_errors() == [
-        "SONA needs the “return_url” that gives the credit, with {panel_id} in it."
-    ]
+    assert answer.context["form"].errors == {
+        "return_url": ["SONA needs the “return_url” that gives the credit, with {panel_id} in it."]
+    }
     study.refresh_from_db()
     assert study.recruitment == {}
 
