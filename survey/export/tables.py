@@ -1,7 +1,7 @@
 """The tables of a study as CSV, read at the speed of the database.
 
-No model instance is made per trial: PostgreSQL writes the CSV itself (COPY), SQLite's rows go
-straight from the cursor to the csv module. Each chunk of bytes holds whole rows.
+No model instance is made per trial: PostgreSQL writes the CSV itself (COPY), and SQLite puts
+everything between two numbers together. Each chunk of bytes holds whole rows.
 """
 
 import csv
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from itertools import chain, groupby
 from typing import Any
 
 from django.db import connection, transaction
@@ -168,6 +169,9 @@ SQL = {
     **{column.name: f"d.{column.name}" for column in schema.DERIVED},
 }
 
+#: Texts that we make ourselves, without anything that is special in CSV.
+PLAIN = {"row_id", "study_id", "design_hash", "participant_id", "study_version", "flags"}
+
 #: What only one of the engines understands.
 DIALECTS = {
     "postgresql": {
@@ -263,7 +267,7 @@ def query(
     text = QUERY.format(
         shown=_rows_sql(dialect, SHOWN_TYPES),
         derived=_rows_sql(dialect, DERIVED_TYPES),
-        columns=", ".join(_expression(column, sql) for column in columns),
+        columns=", ".join(_cells(columns, [_expression(column, sql) for column in columns])),
         chosen=chosen_sql,
         order="p.code" if by_code else "t.participant_id",
     )
@@ -273,7 +277,35 @@ def query(
 def _expression(column: Column, sql: dict[str, str]) -> str:
     """A column in SQL. Empty text becomes NULL, for PostgreSQL would write it as two quotes."""
     expression = sql.get(column.name, f"a.{column.name}")
-    return f"NULLIF({expression}, '')" if column.type == "text" else expression
+    is_copied = connection.vendor == "postgresql"
+    return f"NULLIF({expression}, '')" if is_copied and column.type == "text" else expression
+
+
+def _cells(columns: Sequence[Column], expressions: list[str]) -> list[str]:
+    """What the database returns: a cell a column; of SQLite pieces of the finished line.
+
+    A piece ends at a number, which only Python writes with all its digits.
+    """
+    if connection.vendor == "postgresql":
+        return expressions
+    cells: list[str] = []
+    pairs = zip(columns, expressions, strict=True)
+    for is_number, group in groupby(pairs, lambda pair: pair[0].type == "number"):
+        if is_number:
+            cells += [f"coalesce({expression}, '')" for _column, expression in group]
+        else:
+            piece = [_text_sql(column, expression) for column, expression in group]
+            cells.append(f"printf('{','.join(['%%s'] * len(piece))}', {', '.join(piece)})")
+    return cells
+
+
+def _text_sql(column: Column, expression: str) -> str:
+    """A cell as CSV writes it: between quotes where it holds what is special there."""
+    if column.type != "text" or column.allowed or column.name in PLAIN:
+        return expression
+    special = f"""{expression} GLOB '*[,"\n\r]*'"""
+    quoted = f"""'"' || replace({expression}, '"', '""') || '"'"""
+    return f"CASE WHEN {special} THEN {quoted} ELSE {expression} END"
 
 
 def _mode_sql(study: Study) -> str:
@@ -362,8 +394,9 @@ def _rows(sql: str, params: list[Any]) -> Iterator[Chunk]:
             yield from _copied(cursor, sql, params)
         else:
             cursor.execute(sql, params)
+            line = ",".join(["%s"] * len(cursor.description)) + "\n"
             while batch := cursor.fetchmany(BATCH):
-                yield csv_lines(batch), len(batch)
+                yield (line * len(batch) % tuple(chain.from_iterable(batch))).encode(), len(batch)
 
 
 def _copied(cursor: Any, sql: str, params: list[Any]) -> Iterator[Chunk]:

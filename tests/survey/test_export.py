@@ -18,7 +18,7 @@ from analysis import data, schema
 from survey import bots, export, flow
 from survey.design import Choice, Question
 from survey.export import tables
-from survey.models import Participant
+from survey.models import Participant, Trial
 from tests import factories
 
 AGE = Question("age", "number", texts={"en": "How old are you?", "ja": "何歳ですか"})
@@ -281,6 +281,28 @@ def test_export_of_another_study_has_nothing_of_this_one(study):
 
 
 # --- the command ---------------------------------------------------------------------------------
+
+
+def test_export_writes_what_the_csv_module_would(asking):
+    """Most of a line is put together by the database."""
+    strange = 'a, "b"\nof c; 100 %s'
+    factories.complete(factories.enrol(asking))
+    asking.stimuli.filter(code="ai_00").update(code=strange)
+    Trial.objects.filter(index=0).update(question="=1, 2", pair_code='"')
+    written = b"".join(tables.trials(asking).csv())
+    rows = list(csv.reader(io.StringIO(written.decode(), newline=""), strict=True))
+    assert tables.csv_lines(rows) == written
+    assert strange in {cell for row in rows for cell in row}
+    assert {len(row) for row in rows} == {len(tables.TRIAL_COLUMNS)}
+
+
+def test_export_writes_numbers_with_all_their_digits(asking):
+    participant = factories.enrol(asking)
+    flow.record(participant, factories.payload(participant, rt_ms=1234.5999999046326))
+    flow.record(participant, factories.payload(participant, rt_ms=1e-05))
+    written = b"".join(tables.trials(asking).csv()).decode()
+    times = [float(row["rt_ms"] or 0) for row in csv.DictReader(io.StringIO(written))]
+    assert times[:3] == [1234.5999999046326, 1e-05, 0]
 
 
 @pytest.mark.parametrize("kind", ["psychds", "csv", "xlsx", "parquet", "wide"])
