@@ -61,9 +61,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def website(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Website]:
-    """A server with the demo study, `short` and `every-task`."""
+    """A server with the studies of the tests; they are made once for all processes of the run."""
     website = Website(tmp_path_factory.mktemp("website"))
-    website.set_up()
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run:
+        website.set_up_once(tmp_path_factory.getbasetemp().parent / f"website-{run}")
+    else:
+        website.set_up()
     website.start()
     yield website
     website.stop()
@@ -99,7 +103,7 @@ def visit(
             is_mobile=touch,
             **more,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)  # many processes may share the machine
         context.add_init_script(WATCH_POLICY)
         context.on("page", listen)
         contexts.append(context)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from survey import demo
 from survey.design import Block, Choice, Question, Study
 
 LANGUAGES = ("en", "ja")
@@ -147,7 +148,7 @@ EVERY_TASK = Study(
         Block(
             key="glance",
             task="prefer_pair",
-            trials=2,
+            trials=1,
             exposures_ms=(200,),
             ties=True,
             texts=instructions("## Only a glance", "## 一瞬だけ"),
@@ -155,7 +156,7 @@ EVERY_TASK = Study(
         Block(
             key="labels",
             task="prefer_pair",
-            trials=2,
+            trials=1,
             disclosures=("true_labels",),
             texts=instructions("## With labels", "## ラベルつき"),
         ),
@@ -167,3 +168,8 @@ CROWD = replace(SHORT, slug="crowd", background=())
 
 #: Two pictures have to find room beside each other.
 LARGE_SCREENS = replace(SHORT, slug="large-screens", allow_small_screens=False)
+
+_learn = demo.demo_design(demo.LESSON)
+
+#: The demo's lesson, as short as its curve allows.
+LESSON = replace(_learn, blocks=(replace(_learn.blocks[0], trials=8),))

@@ -1,15 +1,19 @@
 """A person at a browser: what they see and do on the participant's pages."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 READY = (
     "!document.querySelector('#stage').hidden && document.querySelector('#choice.open') !== null"
 )
+#: Which trial and which of its panels is on the screen.
+PLACE = """[document.querySelector("#count")?.textContent,
+  document.querySelector("#stage:not([hidden]) .panel.open")?.id].join()"""
 UNSEEN_MS = 210  # responses before 200 ms are ignored: nobody has seen the stimuli
 DOUBLE_TAP_MS = 310  # the second half of a double tap is ignored a little longer
 TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -106,7 +110,9 @@ class Visitor:
             for panel in acts
             if self.page.locator(f"#{panel}").get_attribute("hidden") is None
         ]
+        before = self.page.evaluate(PLACE)
         self.press(selector)
+        self.until(f"{PLACE} !== {json.dumps(before)}")  # a tap is heard after it is made
         for panel in asked:
             self.page.locator(f"#{panel}.open").wait_for()
             yield panel

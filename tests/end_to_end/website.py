@@ -15,6 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
+SET_UP_SECONDS = 240
 
 
 class Website:
@@ -40,6 +41,22 @@ class Website:
         """Make the database and the studies."""
         command = [sys.executable, "-m", "tests.end_to_end.website"]
         subprocess.run(command, cwd=ROOT, env=self.environment, check=True)
+
+    def set_up_once(self, shared: Path) -> None:
+        """`set_up` by whichever process comes first; each of the others takes a copy."""
+        ready = shared / "ready"
+        try:
+            shared.mkdir()
+        except FileExistsError:
+            deadline = time.monotonic() + SET_UP_SECONDS
+            while not ready.exists():
+                if time.monotonic() > deadline:
+                    raise RuntimeError("the studies of the browser tests were not made") from None
+                time.sleep(0.1)
+        else:
+            Website(shared).set_up()
+            ready.touch()
+        shutil.copytree(shared, self.folder, dirs_exist_ok=True)
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -115,7 +132,7 @@ def make_studies() -> None:
     call_command("migrate", verbosity=0)
     plans = (
         demo.demo_design(),
-        demo.demo_design("learn"),
+        designs.LESSON,
         designs.SHORT,
         designs.EVERY_TASK,
         designs.CROWD,
