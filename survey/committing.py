@@ -1,8 +1,9 @@
 """Commits that are shared: SQLite waits for the disk at each commit, and lets one writer in.
 
 So on SQLite the serving process has one thread that takes all waiting jobs, does them in one
-transaction, and gives the results back after the commit. Nothing is acknowledged earlier, and a
-job that fails undoes only itself. PostgreSQL does the same by itself.
+transaction, and gives the results back after the commit. Nothing is acknowledged earlier. A job
+is a single statement, so one that the database refuses has undone itself and leaves the others
+alone. PostgreSQL does the same by itself.
 """
 
 import queue
@@ -12,23 +13,21 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.utils import translation
+from django.db import IntegrityError, connection, transaction
 
 Result = TypeVar("Result")
-Job = tuple[Callable[[], Any], "Future[Any]", str]
+Job = tuple[Callable[[], Any], "Future[Any]"]
 
 #: More would make the first of them wait for too long.
 MOST = 200
 
 
 def committed(job: Callable[[], Result]) -> Result:
-    """The job's result, once what it wrote is safe on the disk. Errors of the job are raised."""
+    """The result of a single statement, once it is safe on the disk. Its errors are raised."""
     if not settings.SHARED_COMMITS:
-        with transaction.atomic():
-            return job()
+        return job()
     future: Future[Result] = Future()
-    _writer().jobs.put((job, future, translation.get_language() or settings.LANGUAGE_CODE))
+    _writer().jobs.put((job, future))
     return future.result()
 
 
@@ -58,13 +57,13 @@ class Writer(threading.Thread):
 
     def _commit(self, jobs: list[Job]) -> None:
         connection.close_if_unusable_or_obsolete()
-        results: list[tuple[Future[Any], Any, BaseException | None]] = []
+        done: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with transaction.atomic():
-                results = [self._do(*job) for job in jobs]
-        except BaseException as error:  # the commit failed: nobody may believe otherwise
-            results = [(future, None, error) for _job, future, _language in jobs]
-        for future, result, failure in results:
+                done = [self._do(*job) for job in jobs]
+        except BaseException as error:  # nothing was committed: nobody may believe otherwise
+            done = [(future, None, error) for _job, future in jobs]
+        for future, result, failure in done:
             if failure is None:
                 future.set_result(result)
             else:
@@ -72,12 +71,12 @@ class Writer(threading.Thread):
 
     @staticmethod
     def _do(
-        job: Callable[[], Any], future: "Future[Any]", language: str
+        job: Callable[[], Any], future: "Future[Any]"
     ) -> tuple["Future[Any]", Any, BaseException | None]:
+        """A refused statement is the job's own fault; a failing disk is everybody's."""
         try:
-            with translation.override(language), transaction.atomic():
-                return future, job(), None
-        except Exception as error:
+            return future, job(), None
+        except IntegrityError as error:
             return future, None, error
 
 

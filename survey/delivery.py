@@ -24,20 +24,17 @@ GUESSING, CERTAIN = (
 )
 
 
-def state(
-    participant: Participant, urls: dict[str, str], done: int | None = None
-) -> dict[str, Any]:
+def state(participant: Participant, urls: dict[str, str], ahead: flow.Ahead) -> dict[str, Any]:
     """Where the participant stands, and the next trials if there are any."""
-    done = flow.responses_of(participant) if done is None else done
-    step = flow.step_of(participant, done)
-    progress = {"step": step, "url": "", "done": done, "total": participant.planned}
+    step = flow.step_of(participant, ahead.done)
+    progress = {"step": step, "url": "", "done": ahead.done, "total": participant.planned}
     if step != flow.Step.TRIALS:
         return progress | {"url": urls.get(step, "")}
-    trials, is_first = flow.ahead(participant, done)
-    plan = studies.block_of(participant.version, trials[0].block_key)
+    first = ahead.trials[0]
+    plan = studies.block_of(participant.version, first.block_key)
     return progress | {
-        "block": block(plan, trials[0].block, not is_first, participant.language),
-        "trials": [trial(one, plan) for one in trials],
+        "block": block(plan, first.block, not ahead.is_first, participant.language),
+        "trials": [trial(one, plan) for one in ahead.trials],
     }
 
 
@@ -88,7 +85,7 @@ def _confidence(block: design.Block, texts: dict[str, Any]) -> dict[str, Any] | 
     return {**ends, "slider": False, "steps": values}
 
 
-def trial(trial: Trial, block: design.Block, token: str = "") -> dict[str, Any]:
+def trial(trial: Trial | flow.Planned, block: design.Block, token: str = "") -> dict[str, Any]:
     """What a browser gets of one trial; without a token of its own it is the trial's."""
     practice = trial.kind == "practice"
     return {
@@ -102,7 +99,7 @@ def trial(trial: Trial, block: design.Block, token: str = "") -> dict[str, Any]:
     }
 
 
-def _labels(trial: Trial) -> list[Any] | None:
+def _labels(trial: Trial | flow.Planned) -> list[Any] | None:
     """The labels that are the manipulation of the study; hidden ones are not sent."""
     if trial.disclosure == "hidden":
         return None
@@ -113,7 +110,7 @@ def _labels(trial: Trial) -> list[Any] | None:
     ]
 
 
-def image_url(stimulus: Stimulus) -> str:
+def image_url(stimulus: Stimulus | flow.Picture) -> str:
     return _image_address().replace("KEY", stimulus.key)
 
 
@@ -122,14 +119,16 @@ def _image_address() -> str:
     return reverse("image", args=["KEY"])
 
 
-def feedback(recorded: flow.Recorded) -> dict[str, Any] | None:
+def feedback(participant: Participant, recorded: flow.Recorded) -> dict[str, Any] | None:
     """What a participant is told about a response that is already locked."""
-    trial = recorded.response.trial
-    correct = flow.feedback(trial, recorded.response)
-    return told(correct, trial if studies.is_learning(trial.participant.version) else None)
+    correct = flow.feedback(participant, recorded.trial, recorded.response)
+    is_learning = studies.is_learning(participant.version)
+    return told(correct, recorded.trial if is_learning else None)
 
 
-def told(correct: bool | None, revealed: Trial | None = None) -> dict[str, Any] | None:
+def told(
+    correct: bool | None, revealed: Trial | flow.Planned | None = None
+) -> dict[str, Any] | None:
     """Feedback in words; nothing where there is no right answer or none is told.
 
     In the learning mode it comes with the truth about the trial.
@@ -140,7 +139,7 @@ def told(correct: bool | None, revealed: Trial | None = None) -> dict[str, Any] 
     return {"correct": correct, "text": text, "labels": revealed and truth(revealed)}
 
 
-def truth(trial: Trial) -> list[str]:
+def truth(trial: Trial | flow.Planned) -> list[str]:
     """What each stimulus of a trial is; only for a trial whose response is locked."""
     names = {"real": _("Photograph"), "ai": _("AI image"), "enhanced": _("Changed by an AI")}
     return [names[stimulus.origin] for stimulus in trial.shown()]

@@ -5,58 +5,103 @@ wins, and a repeated one gets the stored answer back.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core import signing
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import connection, transaction
+from django.db.models import F, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from analysis import schema
-from survey import attention, design, enrolment, integrity, recruitment, studies, trail
+from survey import (
+    answers,
+    attention,
+    committing,
+    design,
+    enrolment,
+    integrity,
+    recruitment,
+    studies,
+    trail,
+)
 from survey.models import Erasure, Participant, Response, Study, Trial
-from survey.prepared import Prepared, insert
+from survey.prepared import Prepared, insert_where, moment
 
 #: So many trials are handed out ahead, so that the next pair is there before it is needed.
 AHEAD = 3
 
 _signer = signing.Signer(salt="survey.trial")
 
-#: What may be answered, where it is not a number.
-CHOICES = {
-    "detect_pair": {"left", "right"},
-    "prefer_pair": {"left", "right"},
-    "detect_single": {"real", "ai"},
-}
 
-#: Measurements of the browser: name -> largest believable value. A day is the longest time.
-MEASURES = {
-    "rt_ms": 86_400_000.0,
-    "shown_ms": 86_400_000.0,
-    "frame_ms": 10_000.0,
-    "images_loaded_ms": 86_400_000.0,
-    "focus_lost_ms": 86_400_000.0,
-    "viewport_w": 100_000.0,
-    "viewport_h": 100_000.0,
-    "dpr": 100.0,
-    "shown_w": 100_000.0,
-    "shown_h": 100_000.0,
-}
-LAYOUTS = ("side_by_side", "stacked")  # a tuple: anything may be looked for in it
-MAX_FLAGS = 20
+class Picture(NamedTuple):
+    """What is needed of a stimulus while it is shown."""
+
+    key: str
+    code: str
+    origin: str
+
+
+def _picture(columns: tuple[Any, ...]) -> Picture | None:
+    return Picture._make(columns) if columns[0] else None
+
+
+class Planned(NamedTuple):
+    """A trial as the hot endpoints read it: the plan, what is shown, and the seal of its answer."""
+
+    pk: int
+    index: int  # type: ignore[assignment]  # nobody looks for a value in this tuple
+    block: int
+    block_key: str
+    kind: str
+    repeat_of: int | None
+    task: str
+    question: str
+    pair_code: str
+    exposure_ms: int | None
+    disclosure: str
+    delivered_at: datetime | None  # times as the database gives them, see `prepared.moment`
+    left_key: str | None
+    left_code: str
+    left_origin: str
+    right_key: str | None
+    right_code: str
+    right_origin: str
+    single_key: str | None
+    single_code: str
+    single_origin: str
+    chain: str | None
+    answered_at: datetime | None
+
+    @property
+    def left(self) -> Picture | None:
+        return _picture(self[12:15])
+
+    @property
+    def right(self) -> Picture | None:
+        return _picture(self[15:18])
+
+    @property
+    def stimulus(self) -> Picture | None:
+        return _picture(self[18:21])
+
+    def shown(self) -> list[Picture]:
+        """What is shown, in its order: left, right; or the single one."""
+        return [one for one in (self.left, self.right, self.stimulus) if one is not None]
 
 
 # The statements of the two endpoints that are asked most; see `survey.prepared`.
 _P, _T, _FROM, _TO = 2_000_000_001, 2_000_000_002, 31_001, 31_002
-_SHOWN = [
-    f"{side}__{name}"
-    for side in ("left", "right", "stimulus")
-    for name in ("key", "code", "origin")
-]
+_PLAN = Planned._fields[1:12]
+_SHOWN = [f"{side}__{name}" for side in ("left", "right", "stimulus") for name in Picture._fields]
 _LONG = ("texts", "background", "conditions", "exclusion_rules", "analysis_plan", "recruitment")
+_NEEDED = (
+    *("study", "version", "code", "token", "language", "planned", "is_simulated"),
+    *("completed_at", "withdrawn_at", "study__state", "study__languages", "version__design_hash"),
+)
 
 
 def _participants() -> QuerySet[Participant]:
@@ -64,25 +109,25 @@ def _participants() -> QuerySet[Participant]:
     return people.defer("version__canonical", *(f"study__{name}" for name in _LONG))
 
 
-def _trials() -> QuerySet[Trial]:
-    own = [field.attname for field in Trial._meta.concrete_fields]
-    trials = Trial.objects.select_related("left", "right", "stimulus").only(*own, *_SHOWN)
-    return trials.filter(participant=_P).order_by("index")
+def _with_trials(index_from: Any, index_to: Any, **which: Any) -> QuerySet[Participant]:
+    """A participant beside each of the trials within the bounds, in one statement."""
+    bounds = {"trials__index__gte": index_from, "trials__index__lte": index_to}
+    people = Participant.objects.filter(**which, **bounds).order_by("trials__index")
+    names = ("pk", *_PLAN, *_SHOWN, "answer__chain", "answer__answered_at")
+    columns = {f"trial__{name}": F(f"trials__{name}") for name in names}
+    return people.select_related("study", "version").only(*_NEEDED).annotate(**columns)
 
 
-def _last() -> QuerySet[Response]:
-    answered = Response.objects.filter(trial__participant=_P).select_related("trial")
-    return answered.only("chain", "trial__index").order_by("-trial__index")[:1]
+def _around() -> QuerySet[Participant]:
+    """One trial with those before it that tell when it was handed out, and the next ones."""
+    index = Subquery(Trial.objects.filter(pk=_T).order_by().values("index"))
+    return _with_trials(index - AHEAD, index + AHEAD, token=_LINK)
 
 
 _LINK = "$link"  # stands for the token of a private link
 _PARTICIPANT = Prepared(lambda: _participants().filter(token=_LINK), [_LINK])
-_LOCK = Prepared(
-    lambda: Participant.objects.select_for_update().filter(pk=_P).only("withdrawn_at"), [_P]
-)
-_TRIAL = Prepared(lambda: _trials().filter(pk=_T), [_P, _T])
-_WINDOW = Prepared(lambda: _trials().filter(index__gte=_FROM, index__lt=_TO), [_P, _FROM, _TO])
-_LAST = Prepared(_last, [_P])
+_WINDOW = Prepared(lambda: _with_trials(_FROM, _TO, pk=_P), [_FROM, _TO, _P])
+_AROUND = Prepared(_around, [_LINK, _T])
 
 
 class Step(StrEnum):
@@ -104,12 +149,22 @@ class FlowError(Exception):
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """What comes next: how many responses there are, the next trials of the block they are in."""
+
+    done: int
+    trials: list[Planned]
+    is_first: bool = False  # whether the first of them is the first of its block
+
+
+@dataclass(frozen=True)
 class Recorded:
-    """The stored response, whether it had been there already, and how many there are now."""
+    """The stored response, the trial it answers, whether it had been there, and what comes next."""
 
     response: Response
+    trial: Planned
     replayed: bool
-    done: int
+    ahead: Ahead
 
 
 def step_of(participant: Participant, done: int | None = None) -> Step:
@@ -132,7 +187,7 @@ def responses_of(participant: Participant) -> int:
     return Response.objects.filter(trial__participant=participant).count()
 
 
-def trial_token(trial: Trial) -> str:
+def trial_token(trial: Trial | Planned) -> str:
     """The unguessable token under which a trial's response is accepted."""
     return _signer.sign(str(trial.pk))
 
@@ -142,160 +197,141 @@ def participant_of(token: str) -> Participant | None:
     return _PARTICIPANT.first(token)
 
 
-def next_trials(participant: Participant, done: int | None = None) -> list[Trial]:
-    """The next unanswered trials of the current block, stamped with their first delivery."""
-    return ahead(participant, done)[0]
+@dataclass(frozen=True)
+class Visit:
+    """A participant who answers a trial: who, which trial, and the trials around it."""
+
+    participant: Participant
+    pk: int | None = None  # of the trial; none where the token is forged
+    near: list[Planned] = field(default_factory=list)
 
 
-def ahead(participant: Participant, done: int | None = None) -> tuple[list[Trial], bool]:
-    """`next_trials`, and whether the first of them is the first of its block."""
-    done = responses_of(participant) if done is None else done
-    window = list(_WINDOW.rows(participant.pk, done - 1, done + AHEAD))
-    waiting = [trial for trial in window if trial.index >= done]
-    trials = [trial for trial in waiting if trial.block == waiting[0].block]
-    for trial in trials:
-        trial.participant = participant
-    new = [trial.pk for trial in trials if trial.delivered_at is None]
-    if new:
-        now = timezone.now()
-        Trial.objects.filter(pk__in=new, delivered_at__isnull=True).update(delivered_at=now)
-    is_first = done == 0 or (bool(trials) and window[0].block != trials[0].block)
-    return trials, is_first
+def visit(link: str, token: object) -> Visit | None:
+    """Who answers which trial: all that `record` needs. None where the link is not known.
+
+    The participant comes with no more than the hot endpoints need.
+    """
+    pk = _pk_of_token(token)
+    found = _look(link, pk) if pk is not None else None
+    if found is None and (participant := participant_of(link)) is not None:
+        found = Visit(participant)
+    return found
 
 
-@transaction.atomic
-def record(participant: Participant, payload: Mapping[str, Any]) -> Recorded:
-    """Store one response. Raises FlowError when the token, the order or a value is wrong."""
-    pk = _pk_of_token(payload.get("token"))
-    withdrawn = _lock(participant)
-    trial = _TRIAL.first(participant.pk, pk)
+def _look(link: str, pk: int) -> Visit | None:
+    """The visit as the database has it now; none where participant and trial are strangers."""
+    participant, rows = _AROUND.with_rows(link, pk)
+    return Visit(participant, pk, [Planned._make(row) for row in rows]) if participant else None
+
+
+def ahead(participant: Participant) -> Ahead:
+    """What comes next, from the database alone; the first delivery of all is stamped."""
+    done = responses_of(participant)
+    rows = _WINDOW.with_rows(done - 1, done + AHEAD - 1, participant.pk)[1]
+    coming = _ahead(done, [Planned._make(row) for row in rows])
+    if done == 0 and coming.trials and coming.trials[0].delivered_at is None:
+        first = Trial.objects.filter(pk__in=[trial.pk for trial in coming.trials])
+        first.filter(delivered_at=None).update(delivered_at=timezone.now())
+    return coming
+
+
+def _ahead(done: int, near: list[Planned]) -> Ahead:
+    """The next trials among those near, which hold the one before them if there is one."""
+    waiting = [trial for trial in near if trial.index >= done]
+    trials = [trial for trial in waiting if trial.block == waiting[0].block][:AHEAD]
+    before = [trial.block for trial in near if trial.index == done - 1]
+    return Ahead(done, trials, bool(trials) and before != [trials[0].block])
+
+
+def record(visit: Visit, payload: Mapping[str, Any]) -> Recorded:
+    """Store one response. Raises FlowError when the token, the order or a value is wrong.
+
+    It is one INSERT that does nothing where the trial is answered or the participant has
+    withdrawn; then a second look says which of the two it was.
+    """
+    participant, near = visit.participant, visit.near
+    trial = next((one for one in near if one.pk == visit.pk), None)
     if trial is None:
         raise FlowError("bad_token", _("This answer does not belong here."), 400)
-    trial.participant = participant
-    last = _last_response(participant)
-    if last is not None and trial.index <= last.trial.index:
-        stored = Response.objects.get(trial=trial)
-        stored.trial = trial
-        return Recorded(stored, replayed=True, done=last.trial.index + 1)
-    if withdrawn:
+    if trial.chain is not None:
+        return _replayed(participant, trial)
+    if participant.withdrawn_at is not None:
         raise FlowError("withdrawn", _("You have withdrawn; nothing more is stored."))
-    if trial.index != (last.trial.index + 1 if last else 0):
+    before = next((one for one in near if one.index == trial.index - 1), None)
+    if before is not None and before.chain is None:
         raise FlowError("out_of_order", _("An earlier image is still open."))
-    response = Response(trial=trial, language=participant.language, **_checked(trial, payload))
-    _add_server_clock(response, participant)
-    previous = last.chain if last else integrity.first_link(participant)
-    integrity.seal_response(response, participant, previous)
-    insert(response)
-    return Recorded(response, replayed=False, done=trial.index + 1)
+    response = _response(participant, payload, trial, near)
+    previous = before.chain if before and before.chain else integrity.first_link(participant)
+    integrity.seal_response(response, participant, trial, previous)
+    if not committing.committed(lambda: _stored(response, participant)):
+        return record(_look(participant.token, trial.pk) or Visit(participant), payload)
+    return Recorded(response, trial, replayed=False, ahead=_ahead(trial.index + 1, near))
 
 
-def _pk_of_token(token: object) -> int:
+def _stored(response: Response, participant: Participant) -> bool:
+    """Insert a response, unless there is one or the participant withdraws at this moment."""
+    lock = "FOR KEY SHARE" if connection.vendor == "postgresql" else ""
+    still_there = f"FROM survey_participant WHERE id = %s AND withdrawn_at IS NULL {lock}"
+    return insert_where(response, still_there, [participant.pk])
+
+
+def _replayed(participant: Participant, trial: Planned) -> Recorded:
+    """The answer to a response that is here already: the stored one, and where they stand now."""
+    return Recorded(Response.objects.get(pk=trial.pk), trial, True, ahead(participant))
+
+
+def _pk_of_token(token: object) -> int | None:
     try:
         return int(_signer.unsign(str(token)))
     except (signing.BadSignature, ValueError):
-        raise FlowError("bad_token", _("This answer does not belong here."), 400) from None
-
-
-def _lock(participant: Participant) -> bool:
-    """Hold the participant until the commit, so that responses come one by one.
-
-    Returns whether the participant has withdrawn in the meantime.
-    """
-    locked = _LOCK.first(participant.pk)
-    return locked is None or locked.withdrawn_at is not None
-
-
-def _last_response(participant: Participant) -> Response | None:
-    return _LAST.first(participant.pk)
-
-
-def _add_server_clock(response: Response, participant: Participant) -> None:
-    """When it arrived and after how long; more time in the browser than here is flagged."""
-    response.answered_at = timezone.now()
-    if response.trial.delivered_at is None:
-        return
-    elapsed = response.answered_at - response.trial.delivered_at
-    response.server_elapsed_ms = elapsed.total_seconds() * 1000
-    too_long = (response.rt_ms or 0) > response.server_elapsed_ms
-    if too_long and not participant.is_simulated:  # bots have no clock
-        response.flags.append("rt_exceeds_server")
-
-
-def _checked(trial: Trial, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The payload's values, checked; measurements that make no sense are left empty and flagged."""
-    flags = _flags(payload.get("flags"))
-    values: dict[str, Any] = {
-        "response": _choice(trial, payload.get("response")),
-        "confidence": _confidence(trial, payload.get("confidence")),
-        "reason": _reason(trial, payload.get("reason")),
-    }
-    for name, largest in MEASURES.items():
-        values[name] = _measure(payload.get(name), largest)
-        if values[name] is None and payload.get(name) is not None:
-            flags.append(f"bad_{name}")
-    device, layout = payload.get("input_device"), payload.get("layout")
-    values["input_device"] = device if device in Response.Device.values else ""
-    values["layout"] = layout if layout in LAYOUTS else ""
-    values["flags"] = flags
-    return values
-
-
-def _block_of(trial: Trial) -> design.Block:
-    return studies.block_of(trial.participant.version, trial.block_key)
-
-
-def _flags(value: object) -> list[str]:
-    """The names among what the browser noticed; nothing else may get into the data."""
-    if not isinstance(value, list):
-        return []
-    names = [flag for flag in value if isinstance(flag, str) and len(flag) <= 30]
-    return [name for name in names if name.isidentifier()][:MAX_FLAGS]
-
-
-def _choice(trial: Trial, value: object) -> str:
-    if trial.task == "rate_single":
-        steps = _block_of(trial).scale_steps
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= steps:
-            return str(value)
-    elif isinstance(value, str) and value in CHOICES[trial.task]:
-        return value
-    elif value == "tie" and trial.task == "prefer_pair" and _block_of(trial).ties:
-        return "tie"
-    raise FlowError("bad_response", _("This answer is not among the choices."), 400)
-
-
-def _confidence(trial: Trial, value: object) -> float | None:
-    if not _block_of(trial).confidence_steps:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
-        return float(value)
-    raise FlowError("bad_response", _("This answer is not among the choices."), 400)
 
 
-def _reason(trial: Trial, value: object) -> str:
-    allowed = _block_of(trial).reasons
-    if not value or not allowed:
-        return ""
-    if value in allowed:
-        return str(value)
-    raise FlowError("bad_response", _("This answer is not among the choices."), 400)
+def _response(
+    participant: Participant, payload: Mapping[str, Any], trial: Planned, near: list[Planned]
+) -> Response:
+    """The response with when it arrived; more time in the browser than here is flagged."""
+    try:
+        values = answers.checked(_block_of(participant, trial), payload)
+    except answers.AnswerError:
+        text = _("This answer is not among the choices.")
+        raise FlowError("bad_response", text, 400) from None
+    now, delivered = timezone.now(), _delivered_at(trial, near)
+    response = Response(trial_id=trial.pk, language=participant.language, **values)
+    response.answered_at = now
+    if delivered is not None:
+        response.server_elapsed_ms = (now - delivered).total_seconds() * 1000
+        too_long = (response.rt_ms or 0) > response.server_elapsed_ms
+        if too_long and not participant.is_simulated:  # bots have no clock
+            response.flags.append("rt_exceeds_server")
+    return response
 
 
-def _measure(value: object, largest: float) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= largest:
-        return float(value)
-    return None
+def _delivered_at(trial: Planned, near: list[Planned]) -> datetime | None:
+    """When a trial was handed out first: with the answer to the response that made it visible.
+
+    That is the one AHEAD trials before it, or the last one of the block before. The very first
+    trials have no such response; they carry a stamp.
+    """
+    begin = min(one.index for one in near if one.block == trial.block)
+    giver = max(begin, trial.index - AHEAD + 1) - 1
+    given = [one.answered_at for one in near if one.index == giver]
+    return moment(trial.delivered_at or (given[0] if given else None))
 
 
-def feedback(trial: Trial, response: Response) -> bool | None:
+def _block_of(participant: Participant, trial: Planned) -> design.Block:
+    return studies.block_of(participant.version, trial.block_key)
+
+
+def feedback(participant: Participant, trial: Planned, response: Response) -> bool | None:
     """Whether a locked response was right, if its block tells; else nothing."""
-    tells = _block_of(trial).feedback
+    tells = _block_of(participant, trial).feedback
     if tells == "each" or (tells == "practice" and trial.kind == "practice"):
         return is_correct(trial, response)
     return None
 
 
-def is_correct(trial: Trial, response: Response) -> bool | None:
+def is_correct(trial: Trial | Planned, response: Response) -> bool | None:
     """Derived in one place for both halves of the project: `analysis.schema`."""
     return schema.correct(
         task=trial.task,
@@ -318,12 +354,16 @@ def finish(participant: Participant, background: Mapping[str, Any]) -> None:
     participant.background = dict(background)
     participant.completed_at = timezone.now()
     participant.flags = [*participant.flags, *attention.on_completion(_given(participant))]
-    last = _last_response(participant)
-    integrity.seal_participant(
-        participant, last.chain if last else integrity.first_link(participant)
-    )
+    integrity.seal_participant(participant, _last_link(participant))
     participant.save(update_fields=["background", "completed_at", "flags", "salt", "seal"])
     enrolment.take_place_back(participant, allocation)
+
+
+def _last_link(participant: Participant) -> str:
+    """The end of the participant's chain."""
+    answered = Response.objects.filter(trial__participant=participant)
+    last = answered.order_by("-trial__index").values_list("chain", flat=True).first()
+    return last or integrity.first_link(participant)
 
 
 def _given(participant: Participant) -> list[attention.Given]:
@@ -361,7 +401,7 @@ _EMPTY: dict[str, Any] = {
     "response": "",
     "confidence": None,
     "reason": "",
-    **dict.fromkeys(MEASURES),
+    **dict.fromkeys(answers.MEASURES),
     "input_device": "",
     "layout": "",
     "language": "",

@@ -33,16 +33,18 @@ def first_link(participant: Participant) -> str:
     return _sha(f"{participant.code}/{participant.version.design_hash}")
 
 
-def seal_response(response: Response, participant: Participant, previous: str) -> None:
-    """Give a response, complete but not yet saved, its salt, digest and link."""
+def seal_response(response: Response, participant: Participant, trial: Any, previous: str) -> None:
+    """Give a response to a trial, complete but not yet saved, its salt, digest and link.
+
+    The trial is a row of the table, or as `flow` reads it.
+    """
     response.salt = secrets.token_hex(16)
-    response.digest = digest_of(response, participant)
-    response.chain = link(previous, response.trial.index, response.digest)
+    response.digest = digest_of(response, participant, trial)
+    response.chain = link(previous, trial.index, response.digest)
 
 
-def digest_of(response: Response, participant: Participant) -> str:
+def digest_of(response: Response, participant: Participant, trial: Any) -> str:
     """SHA-256 of the salted content: what was planned, and what was answered."""
-    trial = response.trial
     content = {
         "format": FORMAT,
         "participant": participant.code,
@@ -123,7 +125,7 @@ def _check_chain(participant: Participant, findings: Findings) -> list[str]:
             findings.faults.append(f"{where}: a response before it is missing")
         if erased and (response.response or response.salt):
             findings.faults.append(f"{where}: content in spite of the erasure")
-        if not erased and digest_of(response, participant) != response.digest:
+        if not erased and digest_of(response, participant, response.trial) != response.digest:
             findings.faults.append(f"{where}: the response or its plan was changed")
         if response.chain != link(links[-1], response.trial.index, response.digest):
             findings.faults.append(f"{where}: the chain is broken")

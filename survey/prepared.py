@@ -1,86 +1,155 @@
 """Statements of the short path, composed once: Django's own SQL without composing it each time.
 
 A queryset says what is wanted, as everywhere. Composing its SQL costs several times as much as
-running it, so the two hot endpoints keep the composed form, one a thread, and only fill in values.
+running it, so the hot endpoints keep the composed form and only fill in values. PostgreSQL keeps
+its plan too: with so many joins, planning costs more than looking the rows up.
 """
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
+import psycopg
 from django.db import connection, models
 from django.db.models.query import get_related_populators
 
-Row = TypeVar("Row", bound=models.Model)
+One = TypeVar("One", bound=models.Model)
+
+#: Fields whose values every driver takes as they are, once they are of the right type.
+PLAIN = (models.CharField, models.FloatField, models.PositiveSmallIntegerField)
 
 
-class Prepared(Generic[Row]):
+class Prepared(Generic[One]):
     """A queryset with places in it: `places` are values that stand for what is filled in later.
 
     They must fit their columns and occur nowhere else in the queryset.
     """
 
-    def __init__(self, queryset: Callable[[], "models.QuerySet[Row]"], places: list[Any]) -> None:
+    def __init__(self, queryset: Callable[[], "models.QuerySet[One]"], places: list[Any]) -> None:
         self.queryset, self.places = queryset, places
-        self.local = threading.local()
 
-    def rows(self, *values: Any) -> Iterator[Row]:
-        """The instances, as the queryset would give them."""
-        composed = self._composed()
-        filled = dict(zip(self.places, values, strict=True))
-        with connection.cursor() as cursor:
-            cursor.execute(composed.sql, [filled.get(param, param) for param in composed.params])
-            found = cursor.fetchall()
-        return map(composed.instance, found)
-
-    def first(self, *values: Any) -> Row | None:
+    def first(self, *values: Any) -> One | None:
         """The first instance, if there is one."""
-        return next(iter(self.rows(*values)), None)
+        return self.with_rows(*values)[0]
 
+    def with_rows(self, *values: Any) -> tuple[One | None, list[tuple[Any, ...]]]:
+        """The first instance, and the annotations of every row as the database gives them.
+
+        So one instance and many rows that belong to it take one statement.
+        """
+        composed = self._composed
+        filled = dict(zip(self.places, values, strict=True))
+        params = [filled.get(param, param) for param in composed.params]
+        with _errors():
+            rows = _execute(composed.sql, params).fetchall()
+        instance = composed.instance(rows[0]) if rows else None
+        return instance, [row[composed.annotations] for row in rows]
+
+    @cached_property
     def _composed(self) -> "Composed":
-        """The composed form for this thread's connection."""
-        key = id(connection.connection)
-        if getattr(self.local, "key", None) != key:
-            self.local.key, self.local.composed = key, Composed(self.queryset())
-        composed: Composed = self.local.composed
-        return composed
+        return Composed(self.queryset())
 
 
 class Composed:
-    """The SQL of one queryset on one connection, and how its rows become instances."""
+    """The SQL of one queryset, and how its rows become values and instances."""
 
     def __init__(self, queryset: "models.QuerySet[Any]") -> None:
-        self.alias = connection.alias
-        self.compiler = queryset.query.get_compiler(self.alias)
-        self.sql, self.params = self.compiler.as_sql()
-        select, info = self.compiler.select, self.compiler.klass_info
-        self.model = info["model"]
-        self.start, self.stop = info["select_fields"][0], info["select_fields"][-1] + 1
-        self.names = [column[0].target.attname for column in select[self.start : self.stop]]
-        self.populators = get_related_populators(info, select, self.alias)
-        self.converters = self.compiler.get_converters([column[0] for column in select])
+        compiler = queryset.query.get_compiler(connection.alias)
+        sql, self.params = compiler.as_sql()
+        self.sql = _with_placeholders(sql)
+        self.converters = compiler.get_converters([column[0] for column in compiler.select])
+        info = compiler.klass_info
+        self.model, own = info["model"], info["select_fields"]
+        self.names = [compiler.select[position][0].target.attname for position in own]
+        self.own = slice(own[0], own[-1] + 1)
+        self.populators = get_related_populators(info, compiler.select, connection.alias)
+        first = min(compiler.annotation_col_map.values(), default=0)
+        self.annotations = slice(first, first + len(compiler.annotation_col_map))
 
     def instance(self, row: tuple[Any, ...]) -> Any:
         """One row as an instance with its related instances."""
-        if self.converters:
-            row = tuple(next(iter(self.compiler.apply_converters([list(row)], self.converters))))
-        instance = self.model.from_db(self.alias, self.names, row[self.start : self.stop])
+        values = list(row)
+        for position, (converters, expression) in self.converters.items():
+            for converter in converters:
+                values[position] = converter(values[position], expression, connection)
+        instance = self.model.from_db(connection.alias, self.names, values[self.own])
         for populator in self.populators:
-            populator.populate(row, instance)
+            populator.populate(values, instance)
         return instance
+
+
+def moment(value: datetime | None) -> datetime | None:
+    """A time as the database gives it, with its zone: SQLite keeps none, and Django writes UTC."""
+    return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def insert(*instances: models.Model) -> None:
     """Insert rows of one table with the values of all their fields, and nothing else."""
-    model = instances[0]._meta
-    fields = [field for field in model.concrete_fields if not isinstance(field, models.AutoField)]
-    quote = connection.ops.quote_name
-    names = ", ".join(quote(field.column) for field in fields)
-    marks = ", ".join(["%s"] * len(fields))
-    rows = [
-        [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
-        for instance in instances
-    ]
-    sql = f"INSERT INTO {quote(model.db_table)} ({names}) VALUES ({marks})"  # noqa: S608
+    table, names, marks = _places(type(instances[0]))
+    sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.executemany(sql, rows)
+        cursor.executemany(sql, [_values(instance) for instance in instances])
+
+
+def insert_where(instance: models.Model, condition: str, params: list[Any]) -> bool:
+    """Insert one row unless it is there already or the condition does not hold.
+
+    One statement, so it is a transaction of its own. `condition` is SQL from FROM on. Returns
+    whether the row was inserted.
+    """
+    table, names, marks = _places(type(instance))
+    sql = f"INSERT INTO {table} ({names}) SELECT {marks} {condition} ON CONFLICT DO NOTHING"
+    with _errors():
+        return bool(_execute(_with_placeholders(sql), [*_values(instance), *params]).rowcount)
+
+
+def _execute(sql: str, params: list[Any]) -> Any:
+    """A cursor of the driver on which the statement has run; the driver keeps it prepared."""
+    connection.ensure_connection()
+    if connection.vendor == "sqlite":
+        return connection.connection.execute(sql, params)
+    return psycopg.Cursor(connection.connection).execute(sql, params, prepare=True)
+
+
+def _errors() -> AbstractContextManager[None]:
+    """The driver's errors become Django's."""
+    return connection.wrap_database_errors
+
+
+def _with_placeholders(sql: str) -> str:
+    """SQL with the placeholders of the driver."""
+    return sql.replace("%s", "?") if connection.vendor == "sqlite" else sql
+
+
+@cache
+def _places(model: type[models.Model]) -> tuple[str, str, str]:
+    """The table, its columns and a placeholder for each."""
+    quote, fields = connection.ops.quote_name, _fields(model)
+    names = ", ".join(quote(field.column) for field in fields)
+    return quote(model._meta.db_table), names, ", ".join(["%s"] * len(fields))
+
+
+def _values(instance: models.Model) -> list[Any]:
+    """The values of all fields, as the driver wants them."""
+    state = instance.__dict__
+    return [
+        prepare(state[name], connection) if prepare else state[name]
+        for name, prepare in _adapters(type(instance))
+    ]
+
+
+@cache
+def _adapters(model: type[models.Model]) -> list[tuple[str, Callable[..., Any] | None]]:
+    """Each field's name, and what its value goes through; text and numbers go as they are."""
+    return [
+        (field.attname, None if type(field) in PLAIN else field.get_db_prep_save)
+        for field in _fields(model)
+    ]
+
+
+@cache
+def _fields(model: type[models.Model]) -> list[Any]:
+    fields = model._meta.concrete_fields
+    return [field for field in fields if not isinstance(field, models.AutoField)]

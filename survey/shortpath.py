@@ -16,7 +16,11 @@ VIEWS: dict[str, Callable[..., HttpResponse]] = {
     "trials": views.trials,
     "responses": views.responses,
 }
-HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
+HEADERS = {
+    "Cache-Control": "max-age=0, no-cache, no-store, must-revalidate, private",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
 
 
 def short_path(

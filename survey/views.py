@@ -26,7 +26,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from survey import (
     card,
-    committing,
     completion,
     delivery,
     enrolment,
@@ -226,12 +225,17 @@ def with_participant(view: View) -> View:
         found = flow.participant_of(token)
         if found is None:
             return _unknown_link(request)
-        _follow_language(request, found)
-        with translation.override(found.language):
-            request.LANGUAGE_CODE = found.language
+        with _language_of(request, found):
             return view(request, found, *args, **kwargs)
 
     return wrapped
+
+
+def _language_of(request: HttpRequest, participant: Participant) -> translation.override:
+    """The participant's language, while the request is answered."""
+    _follow_language(request, participant)
+    request.LANGUAGE_CODE = participant.language
+    return translation.override(participant.language)
 
 
 def _follow_language(request: HttpRequest, participant: Participant) -> None:
@@ -301,7 +305,7 @@ def trial_page(request: HttpRequest, participant: Participant) -> HttpResponse:
         return redirect(_page_of(participant))
     urls = _urls(participant)
     # The first plan comes with the page: one round trip less before the first stimuli.
-    config = {"urls": urls, "plan": delivery.state(participant, urls)}
+    config = {"urls": urls, "plan": delivery.state(participant, urls, flow.ahead(participant))}
     return render(request, "survey/trial.html", _frame(participant) | {"config": config})
 
 
@@ -309,32 +313,35 @@ def trial_page(request: HttpRequest, participant: Participant) -> HttpResponse:
 @with_participant
 def trials(request: HttpRequest, participant: Participant) -> HttpResponse:
     """The next few trials."""
-    return JsonResponse(delivery.state(participant, _urls(participant)))
+    return JsonResponse(delivery.state(participant, _urls(participant), flow.ahead(participant)))
 
 
 @csrf_exempt  # the private token in the address is the credential; JSON is demanded
 @require_POST
-@with_participant
-def responses(request: HttpRequest, participant: Participant) -> HttpResponse:
+def responses(request: HttpRequest, token: str) -> HttpResponse:
     """Store one response; acknowledged only after the commit."""
     payload = _payload(request)
+    visit = flow.visit(token, payload and payload.get("token"))
+    if visit is None:
+        return _unknown_link(request)
+    with _language_of(request, visit.participant):
+        return _recorded(visit, payload)
+
+
+def _recorded(visit: flow.Visit, payload: dict[str, Any] | None) -> JsonResponse:
     if payload is None:
         return _json_error("bad_request", _("This answer could not be read."), 400)
-
-    def job() -> tuple[flow.Recorded, dict[str, Any]]:
-        recorded = flow.record(participant, payload)
-        return recorded, delivery.state(participant, _urls(participant), recorded.done)
-
     try:
-        recorded, state = committing.committed(job)
+        recorded = flow.record(visit, payload)
     except flow.FlowError as error:
         return _json_error(error.code, error.message, error.status)
+    participant = visit.participant
     answer = {
         "stored": True,
         "replayed": recorded.replayed,
-        "feedback": delivery.feedback(recorded),
+        "feedback": delivery.feedback(participant, recorded),
     }
-    return JsonResponse(answer | state)
+    return JsonResponse(answer | delivery.state(participant, _urls(participant), recorded.ahead))
 
 
 def _payload(request: HttpRequest) -> dict[str, Any] | None:

@@ -121,19 +121,26 @@ def enrol(study: Study, number: int = 0, **more) -> Participant:
 
 def payload(participant: Participant, **more) -> dict:
     """A valid response to the participant's next trial."""
-    trial = flow.next_trials(participant)[0]
+    trial = flow.ahead(participant).trials[0]
     block_plan = studies.block_of(participant.version, trial.block_key)
     answer = {"detect_single": "ai", "rate_single": 1}.get(trial.task, "left")
-    values = {"token": flow.trial_token(trial), "response": answer, "rt_ms": 0.5}
+    values = {"token": flow.trial_token(trial), "response": answer, "rt_ms": 0.05}
     if block_plan.confidence_steps:
         values["confidence"] = 1.0
     return values | more
 
 
+def record(participant: Participant, payload: dict) -> flow.Recorded:
+    """Send a response as a browser does."""
+    visit = flow.visit(participant.token, payload.get("token"))
+    assert visit is not None
+    return flow.record(visit, payload)
+
+
 def answer_all(participant: Participant) -> None:
     """Answer every trial that is left."""
     while flow.step_of(participant) == flow.Step.TRIALS:
-        flow.record(participant, payload(participant))
+        record(participant, payload(participant))
 
 
 def complete(participant: Participant) -> Participant:

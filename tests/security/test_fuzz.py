@@ -198,7 +198,7 @@ def test_description_fits_a_whole_run_and_its_errors(participant, browser):
 
     while flow.step_of(participant) == flow.Step.TRIALS:
         assert description.faults(TRIALS, "get", browser.get(trials)) == []
-        later = flow.next_trials(participant)[-1]
+        later = flow.ahead(participant).trials[-1]
         payload = factories.payload(participant)
         send(payload)
         send(payload)

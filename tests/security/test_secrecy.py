@@ -3,12 +3,13 @@
 import json
 import re
 from collections import Counter
+from unittest.mock import Mock, patch
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from survey import flow
+from survey import flow, prepared
 from survey.models import Participant, Response
 from tests import factories
 
@@ -32,22 +33,21 @@ def participant(db) -> Participant:
 def work(client, participant, payload) -> tuple[tuple[str, ...], int]:
     """The statements that a response costs, without their values, and the answer's length."""
     url = f"/p/{participant.token}/responses"
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    hot = Mock(wraps=prepared._execute)
+    with CaptureQueriesContext(connection) as queries, patch.object(prepared, "_execute", hot):
         response = client.post(url, json.dumps(payload), "application/json")
     assert response.status_code == 200
     state = response.json()
     known = {**state, "done": 0, "trials": len(state.get("trials", ())), "block": None}
-    return tuple(shape(query["sql"]) for query in queries), len(json.dumps(known))
+    asked = [call.args[0] for call in hot.call_args_list] + [query["sql"] for query in queries]
+    assert len(hot.call_args_list) == 2
+    return tuple(shape(sql) for sql in asked), len(json.dumps(known))
 
 
-def index_in_block(trial) -> int:
-    return trial.index - trial.participant.trials.filter(block__lt=trial.block).count()
-
-
-def trials_of_block(trial) -> int:
-    return trial.participant.trials.filter(block=trial.block).count()
+def is_amid_its_block(participant, trial) -> bool:
+    """Whether as many trials follow in the block as are handed out ahead, and one came before."""
+    index = trial.index - participant.trials.filter(block__lt=trial.block).count()
+    return 0 < index < participant.trials.filter(block=trial.block).count() - flow.AHEAD - 1
 
 
 def shape(sql: str) -> str:
@@ -60,12 +60,12 @@ def test_work_is_the_same_for_real_and_ai_and_for_right_and_wrong(client, partic
     seen: dict[tuple, set] = {}
     count: Counter = Counter()
     while flow.step_of(participant) == flow.Step.TRIALS:
-        trial = flow.next_trials(participant)[0]
+        trial = flow.ahead(participant).trials[0]
         truth = (trial.left or trial.stimulus).origin
         choice = CHOICES[trial.task][count[trial.task, truth] % 2]
         count[trial.task, truth] += 1
         measured = work(client, participant, factories.payload(participant, response=choice))
-        if 0 < index_in_block(trial) < trials_of_block(trial) - flow.AHEAD - 1:
+        if is_amid_its_block(participant, trial):
             seen.setdefault((trial.task, truth, choice), set()).add(measured)
 
     for task, choices in (("detect_pair", ("left", "right")), ("detect_single", ("real", "ai"))):

@@ -29,9 +29,9 @@ def busy_study(transactional_db):
     study = factories.make_study()
     factories.complete(factories.enrol(study))
     middle = factories.enrol(study)
-    flow.record(middle, factories.payload(middle, flags=["fast"]))
+    factories.record(middle, factories.payload(middle, flags=["fast"]))
     gone = factories.enrol(study)
-    flow.record(gone, factories.payload(gone))
+    factories.record(gone, factories.payload(gone))
     flow.withdraw(gone)
     return study
 
@@ -164,7 +164,7 @@ def test_backup_is_of_one_moment_and_holds_up_nobody(busy_study):
 def answer_once() -> None:
     try:
         person = Participant.objects.get(number=1)
-        flow.record(person, factories.payload(person))
+        factories.record(person, factories.payload(person))
     finally:
         connection.close()
 

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from survey import demo, design, flow, studies, translations
+from survey import demo, design, studies, translations
 from survey.models import Participant, Response, Study
 from tests import factories
 
@@ -260,7 +260,7 @@ def test_settings_refuse_an_unclear_flag():
 
 def test_export_writes_every_planned_trial(study, tmp_path):
     participant = factories.enrol(study)
-    flow.record(participant, factories.payload(participant))
+    factories.record(participant, factories.payload(participant))
     file = tmp_path / "trials.csv"
 
     run("export", "small", out=file, format="csv")

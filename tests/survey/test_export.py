@@ -57,7 +57,7 @@ def table(archive, name):
 
 def test_export_has_one_row_per_planned_trial_answered_or_not(study):
     done, begun = factories.complete(factories.enrol(study)), factories.enrol(study)
-    flow.record(begun, factories.payload(begun))
+    factories.record(begun, factories.payload(begun))
     rows = table(read_zip(study), "trials")
     answered = [(row["participant_id"], bool(row["response"])) for row in rows]
     assert answered.count((done.code, True)) == 8
@@ -98,7 +98,7 @@ def test_export_derives_as_the_schema_does_row_by_row(asking):
 
 def test_export_joins_flags_and_writes_times_in_utc(study):
     participant = factories.enrol(study)
-    flow.record(participant, factories.payload(participant, flags=["fast", "focus_lost"]))
+    factories.record(participant, factories.payload(participant, flags=["fast", "focus_lost"]))
     row = table(read_zip(study), "trials")[0]
     stored = participant.trials.get(index=0).answer
     assert row["flags"].split(";")[:2] == ["fast", "focus_lost"]
@@ -178,7 +178,7 @@ def test_csv_is_the_trials_table_of_the_data_set(study):
 def test_xlsx_holds_text_as_text_and_numbers_as_numbers(study, tmp_path):
     participant = factories.enrol(study)
     study.stimuli.update(category='=HYPERLINK("http://evil.example","<&>")')
-    flow.record(participant, factories.payload(participant))
+    factories.record(participant, factories.payload(participant))
     export.save(study, tmp_path / "small.xlsx", "xlsx")
     rows = list(openpyxl.load_workbook(tmp_path / "small.xlsx").active.iter_rows())
     header = [cell.value for cell in rows[0]]
@@ -187,7 +187,7 @@ def test_xlsx_holds_text_as_text_and_numbers_as_numbers(study, tmp_path):
     assert first["category"].value == '=HYPERLINK("http://evil.example","<&>")'
     assert {cell.data_type for row in rows for cell in row if cell.value is not None} == {"s", "n"}
     assert first["category"].data_type == "s"
-    assert (first["rt_ms"].value, first["trial_index"].value) == (0.5, 0)
+    assert (first["rt_ms"].value, first["trial_index"].value) == (0.05, 0)
 
 
 def test_xlsx_goes_on_on_another_sheet_when_one_is_full(study, tmp_path, monkeypatch):
@@ -224,7 +224,7 @@ def test_wide_has_one_row_per_participant_and_a_column_for_each_thing_shown(aski
     place = "detection_pair00"
     assert list(rows) == [done.code, left.code, gone.code]
     assert rows[done.code][f"{place}_correct"] == str(trial.left.origin == "ai").lower()
-    assert rows[done.code][f"{place}_rt_ms"] == "0.5"
+    assert rows[done.code][f"{place}_rt_ms"] == "0.05"
     assert float(rows[done.code][f"{place}_confidence"]) == 1
     assert rows[left.code][f"{place}_correct"] == ""
     assert {name for name in rows[gone.code] if rows[gone.code][name]} == {

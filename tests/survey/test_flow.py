@@ -1,9 +1,13 @@
 """Next trials, record, finish, withdraw: one response a trial, in order, and the first one wins."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from survey import enrolment, flow, studies
 from survey.models import Participant, Response
+from survey.prepared import moment
 from tests import factories
 
 
@@ -16,35 +20,35 @@ def refused(participant, payload):
     """The code under which a payload is refused; nothing may have been stored."""
     before = Response.objects.count()
     with pytest.raises(flow.FlowError) as error:
-        flow.record(participant, payload)
+        factories.record(participant, payload)
     assert Response.objects.count() == before
     return error.value.code
 
 
 def test_next_trials_are_the_first_three_of_the_first_block(participant):
-    trials = flow.next_trials(participant)
+    trials = flow.ahead(participant).trials
 
     assert [trial.index for trial in trials] == [0, 1, 2]
 
 
 def test_next_trials_never_reach_into_the_next_block(participant):
     for _ in range(2):
-        flow.record(participant, factories.payload(participant))
+        factories.record(participant, factories.payload(participant))
 
-    assert [(t.index, t.block) for t in flow.next_trials(participant)] == [(2, 0), (3, 0)]
+    assert [(t.index, t.block) for t in flow.ahead(participant).trials] == [(2, 0), (3, 0)]
 
 
 def test_first_delivery_is_kept(participant):
-    first = flow.next_trials(participant)[0].delivered_at
+    first = moment(flow.ahead(participant).trials[0].delivered_at)
     again = participant.trials.get(index=0).delivered_at
-    flow.next_trials(participant)
+    flow.ahead(participant)
 
     assert participant.trials.get(index=0).delivered_at == again
     assert first is None or first == again
 
 
 def test_record_stores_the_response_with_both_clocks(participant):
-    recorded = flow.record(participant, factories.payload(participant, rt_ms=0.25))
+    recorded = factories.record(participant, factories.payload(participant, rt_ms=0.25))
 
     stored = Response.objects.get()
     assert not recorded.replayed
@@ -52,17 +56,34 @@ def test_record_stores_the_response_with_both_clocks(participant):
     assert stored.server_elapsed_ms > 0
 
 
+@pytest.mark.django_db
+def test_the_servers_clock_starts_when_a_trial_was_handed_out(monkeypatch):
+    """With the answer three trials before, or the last one of the block before."""
+    blocks = (factories.block("one", trials=5), factories.block("two", "prefer_pair", trials=3))
+    participant = factories.enrol(factories.make_study(*blocks, pairs=5))
+    begin = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: begin)
+    flow.ahead(participant)
+    for second in range(1, 9):
+        payload = factories.payload(participant)
+        monkeypatch.setattr(timezone, "now", lambda s=second: begin + timedelta(seconds=s))
+        factories.record(participant, payload)
+
+    elapsed = Response.objects.order_by("trial__index").values_list("server_elapsed_ms", flat=True)
+    assert list(elapsed) == [1000, 2000, 3000, 3000, 3000, 1000, 2000, 3000]
+
+
 def test_record_flags_more_time_in_the_browser_than_on_the_server(participant):
-    flow.record(participant, factories.payload(participant, rt_ms=60_000))
+    factories.record(participant, factories.payload(participant, rt_ms=60_000))
 
     assert Response.objects.get().flags == ["rt_exceeds_server"]
 
 
 def test_replay_returns_the_stored_response(participant):
     payload = factories.payload(participant)
-    first = flow.record(participant, payload)
+    first = factories.record(participant, payload)
 
-    again = flow.record(participant, payload | {"response": "right"})
+    again = factories.record(participant, payload | {"response": "right"})
 
     assert again.replayed
     assert again.response == first.response
@@ -71,14 +92,14 @@ def test_replay_returns_the_stored_response(participant):
 
 def test_replay_of_an_early_response_returns_that_one(participant):
     payload = factories.payload(participant)
-    flow.record(participant, payload)
-    flow.record(participant, factories.payload(participant, response="right"))
+    factories.record(participant, payload)
+    factories.record(participant, factories.payload(participant, response="right"))
 
-    assert flow.record(participant, payload).response.trial.index == 0
+    assert factories.record(participant, payload).response.trial.index == 0
 
 
 def test_record_refuses_a_later_trial(participant):
-    later = flow.next_trials(participant)[1]
+    later = flow.ahead(participant).trials[1]
     payload = factories.payload(participant, token=flow.trial_token(later))
 
     assert refused(participant, payload) == "out_of_order"
@@ -103,35 +124,35 @@ def test_record_refuses_what_is_not_among_the_choices(participant, response):
 @pytest.mark.parametrize("confidence", [None, "1", -0.1, 1.1, True, float("nan")])
 def test_record_demands_a_confidence_where_the_block_asks(participant, confidence):
     for _ in range(4):
-        flow.record(participant, factories.payload(participant))
+        factories.record(participant, factories.payload(participant))
     payload = factories.payload(participant, confidence=confidence)
 
     assert refused(participant, payload) == "bad_response"
 
 
 def test_record_ignores_a_confidence_that_was_not_asked_for(participant):
-    flow.record(participant, factories.payload(participant, confidence=0.5))
+    factories.record(participant, factories.payload(participant, confidence=0.5))
 
     assert Response.objects.get().confidence is None
 
 
 @pytest.mark.parametrize("value", [-1, "12", True, 1e12, float("nan"), float("inf")])
 def test_record_leaves_an_absurd_measurement_empty_and_flags_it(participant, value):
-    flow.record(participant, factories.payload(participant, rt_ms=value))
+    factories.record(participant, factories.payload(participant, rt_ms=value))
 
     stored = Response.objects.get()
     assert (stored.rt_ms, stored.flags) == (None, ["bad_rt_ms"])
 
 
 def test_record_keeps_only_flags_that_are_names(participant):
-    flow.record(participant, factories.payload(participant, flags=["fast", "<b>", "a;b", 7]))
+    factories.record(participant, factories.payload(participant, flags=["fast", "<b>", "a;b", 7]))
 
     assert Response.objects.get().flags == ["fast"]
 
 
 @pytest.mark.parametrize("flags", ["fast", 7, {"fast": 1}, [None]])
 def test_record_survives_flags_of_the_wrong_kind(participant, flags):
-    flow.record(participant, factories.payload(participant, flags=flags))
+    factories.record(participant, factories.payload(participant, flags=flags))
 
     assert Response.objects.get().flags == []
 
@@ -152,7 +173,7 @@ def test_each_task_has_its_own_choices(task, more, good, bad):
     participant = factories.enrol(study)
 
     assert refused(participant, factories.payload(participant, response=bad)) == "bad_response"
-    flow.record(participant, factories.payload(participant, response=good))
+    factories.record(participant, factories.payload(participant, response=good))
     assert Response.objects.get().response == str(good)
 
 
@@ -163,7 +184,7 @@ def test_reasons_are_stored_only_if_the_block_offers_them():
     participant = factories.enrol(factories.make_study(block))
 
     assert refused(participant, factories.payload(participant, reason="mood")) == "bad_response"
-    flow.record(participant, factories.payload(participant, reason="light"))
+    factories.record(participant, factories.payload(participant, reason="light"))
     assert Response.objects.get().reason == "light"
 
 
@@ -198,7 +219,7 @@ def test_finish_keeps_the_first_background_answers(participant):
 
 def test_withdrawal_stops_everything(participant):
     payload = factories.payload(participant)
-    flow.record(participant, payload)
+    factories.record(participant, payload)
     next_payload = factories.payload(participant)
 
     flow.withdraw(participant)
@@ -214,7 +235,7 @@ def test_a_response_on_its_way_is_stored_although_the_study_was_closed(participa
     studies.close(participant.study)
     participant.refresh_from_db()
 
-    assert not flow.record(participant, payload).replayed
+    assert not factories.record(participant, payload).replayed
     assert flow.step_of(participant) == flow.Step.CLOSED
 
 
@@ -234,8 +255,8 @@ def test_feedback_is_given_only_where_the_block_tells():
     participant = factories.enrol(study)
     told = []
     while flow.step_of(participant) == flow.Step.TRIALS:
-        recorded = flow.record(participant, factories.payload(participant))
-        told.append(flow.feedback(recorded.response.trial, recorded.response))
+        recorded = factories.record(participant, factories.payload(participant))
+        told.append(flow.feedback(participant, recorded.trial, recorded.response))
 
     assert told[0] in (True, False)
     assert told[1:] == [None] * 4

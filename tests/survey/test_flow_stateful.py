@@ -51,7 +51,7 @@ class Flow(RuleBasedStateMachine):
     def send(self, who, payload, sender=None):
         """Send a payload; returns the code of the refusal, or nothing."""
         try:
-            recorded = flow.record(self.person(who if sender is None else sender), payload)
+            recorded = factories.record(self.person(who if sender is None else sender), payload)
         except flow.FlowError as error:
             return error.code
         index = recorded.response.trial.index
@@ -63,7 +63,7 @@ class Flow(RuleBasedStateMachine):
 
     @rule(who=PEOPLE, side=SIDES)
     def answer_the_next_trial(self, who, side):
-        waiting = flow.next_trials(self.person(who))
+        waiting = flow.ahead(self.person(who)).trials
         if waiting:
             payload = factories.payload(self.person(who), response=side)
             self.payloads[who].append(payload)
@@ -78,7 +78,7 @@ class Flow(RuleBasedStateMachine):
 
     @rule(who=PEOPLE, ahead=st.integers(1, 2))
     def answer_a_later_trial_first(self, who, ahead):
-        waiting = flow.next_trials(self.person(who))
+        waiting = flow.ahead(self.person(who)).trials
         if len(waiting) > ahead:
             token = flow.trial_token(waiting[ahead])
             payload = {"token": token, "response": "left", "confidence": 1}
@@ -87,7 +87,7 @@ class Flow(RuleBasedStateMachine):
 
     @rule(who=PEOPLE)
     def answer_somebody_elses_trial(self, who):
-        waiting = flow.next_trials(self.person(1 - who))
+        waiting = flow.ahead(self.person(1 - who)).trials
         if waiting:
             payload = {"token": flow.trial_token(waiting[0]), "response": "left", "confidence": 1}
             assert self.send(1 - who, payload, sender=who) == "bad_token"
@@ -98,14 +98,15 @@ class Flow(RuleBasedStateMachine):
 
     @rule(who=PEOPLE, response=st.sampled_from(["tie", "real", "", None, 7]))
     def send_nonsense(self, who, response):
-        if flow.next_trials(self.person(who)):
+        if flow.ahead(self.person(who)).trials:
             payload = factories.payload(self.person(who), response=response)
             code = self.send(who, payload)
             assert code == ("withdrawn" if self.withdrawn[who] else "bad_response")
 
     @rule(who=PEOPLE)
     def reload(self, who):
-        state = delivery.state(self.person(who), {})
+        person = self.person(who)
+        state = delivery.state(person, {}, flow.ahead(person))
         if state["step"] == flow.Step.TRIALS:
             assert state["done"] == len(self.stored[who])
             assert state["trials"][0]["number"] == len(self.stored[who])
@@ -187,7 +188,7 @@ def test_sixteen_tabs_at_once_store_one_response():
         try:
             side = "left" if number % 2 else "right"
             own = Participant.objects.select_related("study", "version").get(pk=participant.pk)
-            return flow.record(own, payload | {"response": side})
+            return factories.record(own, payload | {"response": side})
         finally:
             connection.close()
 

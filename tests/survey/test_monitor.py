@@ -28,13 +28,13 @@ def answer(participant, hits):
     """Find the AI image in the first `hits` detection trials and nowhere else."""
     found = 0
     while flow.step_of(participant) == flow.Step.TRIALS:
-        trial = flow.next_trials(participant)[0]
+        trial = flow.ahead(participant).trials[0]
         is_left = trial.left.origin == "ai"
         if trial.task == "detect_pair" and trial.kind == "main":
             found += 1
             is_left = is_left == (found <= hits)
         side = "left" if is_left else "right"
-        flow.record(participant, factories.payload(participant, response=side))
+        factories.record(participant, factories.payload(participant, response=side))
     flow.finish(participant, {})
 
 
@@ -58,7 +58,7 @@ def test_enrolment_counts_each_step_of_people_alone(study):
     factories.enrol(study, 3)
     factories.complete(factories.enrol(study, 4, is_simulated=True))
     factories.complete(done)
-    flow.record(begun, factories.payload(begun))
+    factories.record(begun, factories.payload(begun))
     flow.withdraw(gone)
     came = monitor.enrolment(study)
     assert (came.entered, came.started, came.completed, came.withdrawn) == (4, 2, 1, 1)
@@ -122,7 +122,7 @@ def test_conduct_averages_photographs_and_ai_images_in_single_tasks(db):
 
 def test_conduct_counts_sides_and_flags(study):
     person = factories.enrol(study)
-    flow.record(person, factories.payload(person, flags=["fast"]))
+    factories.record(person, factories.payload(person, flags=["fast"]))
     factories.complete(person)  # left every time
     found = monitor.conduct(study)
     left = sum(trial.left.origin == "ai" for trial in person.trials.select_related("left"))
@@ -161,7 +161,7 @@ def test_conduct_of_many_is_spread_over_several_looks(study, monkeypatch):
 
 def test_response_times_are_those_of_main_trials(study):
     factories.complete(factories.enrol(study))
-    assert monitor.response_times(study) == {"detect_pair": [0.5] * 4, "prefer_pair": [0.5] * 4}
+    assert monitor.response_times(study) == {"detect_pair": [0.05] * 4, "prefer_pair": [0.05] * 4}
 
 
 # --- the page ------------------------------------------------------------------------------------

@@ -239,14 +239,14 @@ def test_outcome_is_none_after_a_withdrawal(study):
 def answer_catch_trials(participant: Participant, *, wrong: int) -> Participant:
     """Complete with so many failed catch trials; everything else is answered `left`."""
     while flow.step_of(participant) == flow.Step.TRIALS:
-        trial = flow.next_trials(participant)[0]
+        trial = flow.ahead(participant).trials[0]
         values = factories.payload(participant)
         if trial.kind == "catch":
             ai = "left" if trial.left.origin == "ai" else "right"
             real = {"left": "right", "right": "left"}[ai]
             values["response"] = real if wrong > 0 else ai
             wrong -= 1
-        flow.record(participant, values)
+        factories.record(participant, values)
     flow.finish(participant, {})
     participant.refresh_from_db()
     return participant

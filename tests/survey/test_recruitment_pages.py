@@ -238,7 +238,7 @@ def test_bots_take_part_in_a_study_of_a_panel(prolific):
 @pytest.mark.parametrize("again", ["60fd7a0a1111", "60FD7A0A1111", " 60fd7a0a1111  "])
 def test_second_entry_resumes_at_the_private_link(prolific, client, again):
     participant = enter(client, PROLIFIC_LINK)
-    flow.record(participant, factories.payload(participant))
+    factories.record(participant, factories.payload(participant))
     client.cookies.clear()
     link = PROLIFIC_LINK | {"PROLIFIC_PID": again, "SESSION_ID": "sitting2"}
     answer = arrive(client, link, follow=True)
@@ -301,7 +301,7 @@ def test_nothing_tells_the_code_before_the_end(client, db):
 
     look()
     for _ in range(participant.planned - 1):
-        flow.record(participant, factories.payload(participant))
+        factories.record(participant, factories.payload(participant))
     look()
     assert [text for text in seen if re.search("DONE1|OUT2|FAIL3|prolific.com", text)] == []
     factories.complete(participant)

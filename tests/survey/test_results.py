@@ -35,11 +35,11 @@ def take_part(study, hits, **more):
     """Somebody who finds the AI in the first `hits` trials and misses it in the others."""
     participant = factories.enrol(study, **more)
     for number in range(participant.planned):
-        trial = flow.next_trials(participant)[0]
+        trial = flow.ahead(participant).trials[0]
         side = ai_side(trial)
         other = {"left": "right", "right": "left"}[side]
         chosen = side if number < hits else other
-        flow.record(participant, factories.payload(participant, response=chosen))
+        factories.record(participant, factories.payload(participant, response=chosen))
     flow.finish(participant, {})
     return Participant.objects.select_related("study", "version").get(pk=participant.pk)
 
@@ -87,11 +87,11 @@ def test_the_pair_that_most_people_missed_comes_first(detection):
     for _ in range(standing.ENOUGH):
         person = factories.enrol(detection)
         while flow.step_of(person) == flow.Step.TRIALS:
-            trial = flow.next_trials(person)[0]
+            trial = flow.ahead(person).trials[0]
             side = ai_side(trial)
             if trial.pair_code == "pair02":
                 side = {"left": "right", "right": "left"}[side]
-            flow.record(person, factories.payload(person, response=side))
+            factories.record(person, factories.payload(person, response=side))
         flow.finish(person, {})
     person.refresh_from_db()
     first, *rest = results.of(person)["pairs"]
@@ -115,7 +115,7 @@ def test_side_bias_is_told_where_a_coin_would_rarely_lean_so(db, layout, side):
     study = factories.make_study(factories.block(trials=8), pairs=8)
     person = factories.enrol(study)
     while flow.step_of(person) == flow.Step.TRIALS:
-        flow.record(person, factories.payload(person, response="left", layout=layout))
+        factories.record(person, factories.payload(person, response="left", layout=layout))
     flow.finish(person, {})
     person.refresh_from_db()
     assert results.of(person)["bias"] == [f"You chose the {side} picture in 8 of 8 pairs."]
