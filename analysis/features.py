@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from analysis.between import BetweenItems
 from analysis.claims import Test
 from analysis.factors import crossed
-from analysis.labels import FEATURES, NO_EFFECT_LABEL, where
+from analysis.labels import FEATURES, NO_EFFECT_LABEL, contrast_label, where
 from analysis.mixed import marginal_probability
 from analysis.pictures import Forest, Line
 from analysis.plan import Plan
@@ -94,18 +95,21 @@ def _effects(
     scaled = differences / spread
     columns = {"intercept": np.ones(len(rows)), **{str(n): scaled[n].to_numpy() for n in scaled}}
     factors, names = crossed(rows), list(differences.columns)
-    fit = regress(rows["chose_ai"], columns, factors, binary=True)
+    fit = regress(rows["chose_ai"], columns, factors, binary=True).mixed
+    between = BetweenItems.of(fit, factors)
     scope = Scope.of(QUESTION, TASK, subset(part), rows)
-    _f, _df, _df2, p = fit.mixed.joint_test(names)
+    p = between.joint_test(names)
     joint = scope.result("joint_test", "glmm", None, p=p)
     level = plan.level
     effects = [
-        scope.from_estimate(name, "glmm", fit.mixed.estimate(name), level, 0.0) for name in names
+        scope.from_estimate(name, "glmm", between.effect(name), level, 0.0) for name in names
     ]
-    without = marginal_probability(fit.mixed, [1.0] + [0.0] * len(names))
+    without = between.corrected(marginal_probability(fit, [1.0] + [0.0] * len(names)))
     adjusted = scope.from_estimate("ai_choice_share_without", "glmm", without, level, 0.5)
-    trusted = trust(factors, where(contrast, TASK), fit.mixed)
-    test = Test(claim, contrast, p_joint=p, row=joint, at_most_undecided=trusted.limit)
+    trusted = trust(factors, where(contrast, TASK), fit)
+    test = Test(
+        claim, contrast, p_joint=1.0 if p is None else p, row=joint, at_most_undecided=trusted.limit
+    )
     lines = [Line(_label(row.term, contrast, part), row) for row in effects]
     return Finding(QUESTION, [joint, *effects, adjusted], [test], warnings=trusted.warnings), lines
 
@@ -114,7 +118,7 @@ def _label(feature: str, contrast: str, part: str) -> Message:
     name = Message(FEATURES[feature])
     if not part:
         return name
-    values = {"feature": name, "contrast": where(contrast, TASK)}
+    values = {"feature": name, "contrast": contrast_label(contrast)}
     return Message("{feature} ({contrast})", values)
 
 

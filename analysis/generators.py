@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 
 from analysis.appeal import appeal_scale, rated
+from analysis.between import BetweenItems
 from analysis.claims import Test
 from analysis.detectability import judged
 from analysis.estimate import Estimate
 from analysis.factors import crossed
 from analysis.labels import CHANCE_LABEL, where
-from analysis.mixed import MixedFit, PerfectFit, fit_glmm, fit_lmm, marginal_probability
+from analysis.mixed import PerfectFit, fit_glmm, fit_lmm, marginal_probability
 from analysis.pictures import Forest, Line, Picture
 from analysis.plan import Plan
 from analysis.preference import chosen
-from analysis.ranking import equality_test, simultaneous_ranks
+from analysis.ranking import simultaneous_ranks
 from analysis.results import Result, Scope, claim_id, contrast_part, subset
 from analysis.samples import Finding, Sample, too_little, varies
 from analysis.strengths import name_of, rank_label, rank_rows, strengths
@@ -106,6 +107,19 @@ def _shown(trials: pd.DataFrame, task: str, contrast: str) -> pd.DataFrame:
     return rows[rows["contrast_generator"].notna()]
 
 
+def _too_few_items(rows: pd.DataFrame) -> Message | None:
+    """Why generators cannot be told from their images, if so."""
+    items, names = rows["item"].dropna().nunique(), rows["contrast_generator"].nunique()
+    if items > names or items <= 1:
+        return None
+    values = {"generators": names, "count": items}
+    text = marked(
+        "There are {count} images or pairs of {generators} generators: with one of each, generator "
+        "and image are the same thing."
+    )
+    return Message(text, values)
+
+
 def _task(
     rows: pd.DataFrame,
     measure: Measure,
@@ -117,7 +131,7 @@ def _task(
     plan: Plan,
 ) -> Finding:
     """What one task says of the generators."""
-    problem = too_little(rows, measure.outcome)
+    problem = too_little(rows, measure.outcome) or _too_few_items(rows)
     if problem is not None:
         return Finding(QUESTION, tests=[Test(claim, contrast, why_not=problem)])
     try:
@@ -141,21 +155,21 @@ class Gap:
     rows: pd.DataFrame
     measure: Measure
     names: list[str]
-    fit: MixedFit
+    fit: BetweenItems
     trusted: Trust
     contrast: str
 
     def value(self, name: str) -> Estimate:
         """The generator's probability, averaged over participants and items, or its rating."""
         if self.measure.is_rating:
-            return self.fit.estimate(name)
+            return self.fit.effect(name)
         point = np.array([float(other == name) for other in self.names])
-        return marginal_probability(self.fit, point)
+        return self.fit.corrected(marginal_probability(self.fit.fit, point))
 
     @property
     def scores(self) -> np.ndarray:
         """One number a generator, more is better: log-odds, or standard deviations of ratings."""
-        return self.measure.sign * self.fit.coef / self.unit
+        return self.measure.sign * self.fit.fit.coef / self.unit
 
     @property
     def unit(self) -> float:
@@ -189,13 +203,14 @@ def _gap(rows: pd.DataFrame, measure: Measure, contrast: str, scope: Scope) -> G
     fitted = fit_lmm if measure.is_rating else fit_glmm
     fit = fitted(rows[measure.outcome].to_numpy(float), design, factors, names=names)
     trusted = trust(factors, where(contrast, scope.task), fit)
-    return Gap(scope, rows, measure, names, fit, trusted, contrast)
+    between = BetweenItems.of(fit, factors)
+    return Gap(scope, rows, measure, names, between, trusted, contrast)
 
 
 def _compared(gap: Gap, claim: str, part: str, plan: Plan) -> Finding:
     """Every generator's share or rating and rank, and the joint test that they are all the same."""
     method = "lmm" if gap.measure.is_rating else "glmm"
-    p = equality_test(gap.fit.coef, gap.fit.cov, gap.fit.df)
+    p = gap.fit.equality()
     joint = gap.scope.result("joint_test", method, None, p=p)
     ranks = gap.ranks(plan.level)
     null = None if gap.measure.is_rating else 0.5

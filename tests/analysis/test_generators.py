@@ -174,3 +174,13 @@ def test_a_generator_that_is_always_preferred_leaves_the_verdict_open(table):
 
     assert "did not converge" in str(found.tests[0].at_most_undecided)
     assert any("did not converge" in str(warning) for warning in found.warnings)
+
+
+def test_one_image_a_generator_is_not_tested(table):
+    """Then generator and image are the same thing."""
+    shown = table["left_generator"].fillna(table["right_generator"])
+    first = table.groupby(shown)["pair_id"].transform("min")
+
+    found = generators.estimate(sample_of(table[table["pair_id"] == first], rules={}), PLAN)
+
+    assert str(found.tests[0].why_not).startswith("There are 8 images or pairs of 8 generators")
