@@ -22,6 +22,7 @@ from analysis.texts import Message, marked, translator
 
 INK, GREY, PALE, PAPER, CHANCE = "#1f1f1d", "#6b6a66", "#c4c2bc", "#f4f3f0", "#a3321f"
 WIDTH = 5.0  # inches: small, so that letters stay readable on a phone
+COLOURS = (INK, GREY, GREY)  # of curves, whose dashes differ too
 CLOSING = "）」、。・：%"
 LAST_NARROW = 0x2E7F  # code points above take two columns
 MOST_DOTS = 25  # in a stack; above, columns
@@ -114,9 +115,11 @@ def draw(picture: object, say: Say) -> Figure:
 
 @draw.register
 def _(picture: Forest, say: Say) -> Figure:
-    figure, axes = _axes(1.15 + 0.34 * len(picture.lines))
-    for row, line in enumerate(picture.lines):
-        result, height = line.result, -row
+    labels = [_wrap(say(line.label), 26) for line in picture.lines]
+    heights, depth = _heights(labels)
+    figure, axes = _axes(0.97 + depth)
+    for line, height in zip(picture.lines, heights, strict=True):
+        result = line.result
         colour = INK if line.strong else GREY
         if result.low is not None and result.high is not None:
             axes.plot(
@@ -130,16 +133,22 @@ def _(picture: Forest, say: Say) -> Figure:
             )
         if result.estimate is not None:
             axes.plot(result.estimate, height, "o", color=colour, markersize=6, zorder=3)
-    axes.set_yticks(
-        -np.arange(len(picture.lines)), [_wrap(say(line.label), 26) for line in picture.lines]
-    )
-    axes.set_ylim(-len(picture.lines) + 0.4, 0.6)
+    axes.set_yticks(heights, labels)
+    axes.set_ylim(-depth, 0.0)
     _null_line(axes, picture.null, say(picture.null_label))
     axes.set_xlabel(say(picture.axis))
     _widen(axes, picture)
     if picture.percent:
         _percent(axes.xaxis)
     return figure
+
+
+def _heights(labels: list[str]) -> tuple[list[float], float]:
+    """Where each line lies below the top, in inches, with room for its label; and how deep all."""
+    rooms = [max(0.34, 0.12 + 0.16 * (1 + label.count("\n"))) for label in labels]
+    ends = np.cumsum(rooms)
+    middles = ends - np.array(rooms) / 2
+    return [-float(middle) for middle in middles], float(ends[-1])
 
 
 def _widen(axes: Axes, picture: Forest) -> None:
@@ -163,7 +172,10 @@ def _(picture: Spread, say: Say) -> Figure:
     for row, (_label, values) in enumerate(picture.rows):
         _stack(axes, np.asarray(values, dtype=float), -row)
         axes.axhline(-row, color=PALE, linewidth=0.8)
-    names = [_wrap(f"{say(label)} (n = {len(values):,})", 26) for label, values in picture.rows]
+    names = [
+        _wrap(f"{say(label)} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{len(values):,})", 26)
+        for label, values in picture.rows
+    ]
     axes.set_yticks(-np.arange(len(picture.rows)) + 0.3, names)
     axes.set_ylim(-len(picture.rows) + 0.9, 1.0)
     axes.set_xlim(-0.02, 1.02)
@@ -248,22 +260,12 @@ def _(picture: Curves, say: Say) -> Figure:
     axes.spines["left"].set_visible(True)
     styles = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
     for number, curve in enumerate(picture.curves):
-        colour = (INK, GREY, GREY)[number % 3]
+        colour = COLOURS[number % 3]
         x = np.asarray(curve.x, dtype=float)
         axes.fill_between(x, curve.low, curve.high, color=colour, alpha=0.14, linewidth=0)
         axes.plot(x, curve.y, color=colour, linestyle=styles[number % 3], linewidth=1.6)
         if curve.points:
             axes.plot(x, curve.y, "o", color=colour, markersize=5)
-        end = -1 if curve.y[-1] >= curve.y[0] else 0  # where the curve leaves room above it
-        axes.annotate(
-            say(curve.label),
-            (x[end], curve.high[end]),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="right" if end else "left",
-            va="bottom",
-            color=colour,
-        )
     if picture.null is not None:
         axes.axhline(picture.null, color=CHANCE, linewidth=1.1, linestyle=(0, (4, 3)))
         axes.text(
@@ -300,7 +302,32 @@ def _(picture: Curves, say: Say) -> Figure:
     if picture.percent:
         _percent(axes.yaxis)
     axes.margins(x=0.06, y=0.12)
+    _name_curves(figure, axes, picture, say)
     return figure
+
+
+def _name_curves(figure: Figure, axes: Axes, picture: Curves, say: Say) -> None:
+    """Each curve's name above the end where it leaves room; names there above each other."""
+    low, high = axes.get_ylim()
+    inches = axes.get_position().height * figure.get_figheight()
+    row = 0.17 * (high - low) / inches
+    named = [(-1 if curve.y[-1] >= curve.y[0] else 0, curve) for curve in picture.curves]
+    for end in (0, -1):
+        here = sorted((c for e, c in named if e == end), key=lambda c: c.high[end])
+        lowest = low
+        for curve in here:
+            height = max(curve.high[end] + row / 4, lowest)
+            axes.text(
+                curve.x[end],
+                height,
+                say(curve.label),
+                ha="right" if end else "left",
+                va="bottom",
+                color=COLOURS[picture.curves.index(curve) % 3],
+            )
+            lowest = height + row
+        high = max(high, lowest)
+    axes.set_ylim(low, high)
 
 
 @draw.register
@@ -314,9 +341,9 @@ def _(picture: Plane, say: Say) -> Figure:
         axes.annotate(
             say(place.label),
             (place.x, place.y),
-            xytext=(7, 0),
+            xytext=(6, 5),
             textcoords="offset points",
-            va="center",
+            va="bottom",
             color=colour,
         )
     front = sorted((p.x, p.y) for p in picture.places if p.on_front)
@@ -324,6 +351,7 @@ def _(picture: Plane, say: Say) -> Figure:
         axes.plot(*zip(*front, strict=True), color=INK, linewidth=0.9, zorder=2)
     if picture.log_x:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if picture.percent:
         _percent(axes.yaxis)
     axes.margins(x=0.25)

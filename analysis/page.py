@@ -67,6 +67,7 @@ def _environment(translate: Callable[[str], str], drawn: Path) -> jinja2.Environ
         svg=lambda name: _inline(drawn / f"{name}.svg"),
         labels=labels,
         number=number,
+        breakable=breakable,
     )
     return environment
 
@@ -87,6 +88,11 @@ def _inline(path: Path) -> Markup:
     return Markup(text)  # noqa: S704 - drawn by ourselves a moment ago
 
 
+def breakable(text: str) -> Markup:
+    """A long name of a subset, with places where a line may end."""
+    return Markup("<wbr>").join(re.split("(?<=&)", text))
+
+
 def number(value: float | None, term: str = "") -> str:
     """A number of the result table for people; shares in percent."""
     if value is None:
@@ -95,12 +101,12 @@ def number(value: float | None, term: str = "") -> str:
         return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
     if term == "rank":
         return f"{value:.0f}"
-    return f"{value:.1%}" if is_share(term) else f"{value:.3f}"
+    return typeset(f"{value:.1%}" if is_share(term) else f"{value:.3f}")
 
 
 def verdict(answers: Answers, claim: Claim) -> Verdict:
     """The claim with the picture of its row, where that has an interval."""
-    row, label = claim.row, labels.claim_label(claim.id)
+    row, label = claim.row, labels.claim_label(_named(claim, answers.claims))
     kind = CLAIMS[claim.id.split(":")[0]]
     planned = answers.plan.is_confirmatory(claim.id, claim.contrast)
     if row is None or row.estimate is None or row.low is None or row.high is None:
@@ -123,12 +129,20 @@ def verdict(answers: Answers, claim: Claim) -> Verdict:
     return Verdict(claim, label, places, ends, planned)
 
 
+def _named(claim: Claim, claims: list[Claim]) -> str:
+    """The claim's id, with its task too where the same is claimed of another task."""
+    others = [other.id for other in claims if other.id.startswith(f"{claim.id}:")]
+    if claim.row is None or not any(other.split(":")[-1] in labels.TASKS for other in others):
+        return claim.id
+    return f"{claim.id}:{claim.row.task}"
+
+
 def _question(answers: Answers, finding: Finding) -> dict[str, Any]:
     """A question's sentences, the headline rows by every method, and all other rows."""
     shown = finding.results
     if answers.lost_nothing:  # the same again
         shown = [row for row in shown if not row.subset.endswith(EVERYONE)]
-    headline = [row for row in shown if any(_is_headline(row, of) for of in finding.headlines)]
+    headline = [row for of in finding.headlines for row in shown if _is_headline(row, of)]
     rest = [row for row in shown if row not in headline]
     said = answers.summaries(finding)
     return {"finding": finding, "summaries": said, "headline": headline, "rest": rest}

@@ -58,6 +58,7 @@ def test_results_json_has_the_keys_of_the_contract(folder):
         "exclusions",
         "estimates",
         "claims",
+        "summaries",
         "warnings",
     ]
     assert results["schema_version"] == 1
@@ -68,6 +69,9 @@ def test_results_json_has_the_keys_of_the_contract(folder):
     }
     assert {frozenset(row) for row in results["claims"]} == {
         frozenset({"id", "verdict", "statement", "basis", "basis_tasks"})
+    }
+    assert {frozenset(said) for said in results["summaries"]} == {
+        frozenset({"question", "task", "subset", "sentences"})
     }
 
 

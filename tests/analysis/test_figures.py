@@ -1,3 +1,4 @@
+import itertools
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -131,3 +132,24 @@ def test_labels_wrap_in_both_languages(text, width, expected):
 def test_something_else_has_no_figure():
     with pytest.raises(TypeError, match="no figure for dict"):
         figures.draw({}, str)
+
+
+def test_names_of_curves_do_not_cover_each_other():
+    same = [Curve(Message(name), [1, 2], [0.6, 0.5], [0.5, 0.4], [0.7, 0.6]) for name in "ab"]
+    picture = Curves("c", TITLE, CHANCE, CHANCE, same, None, CHANCE)
+
+    figure = figures.draw(picture, str)
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+
+    assert [text.get_text() for text in figure.axes[0].texts] == ["a", "b"]
+    assert not boxes[0].overlaps(boxes[1])
+
+
+def test_long_labels_have_room():
+    label = Message("a label that is far too long for a single line of the figure, even for two")
+    rows = [Line(label, result(0.6, 0.5, 0.7))] * 3
+
+    figure = figures.draw(Forest("f", TITLE, CHANCE, rows, 0.5, CHANCE), str)
+    boxes = [text.get_window_extent() for text in figure.axes[0].get_yticklabels()]
+
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))

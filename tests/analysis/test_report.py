@@ -228,3 +228,9 @@ def test_a_table_of_the_required_columns_alone_gives_a_report(tmp_path, task):
 
     assert found.results != []
     assert {c.verdict for c in found.claims} == {"undecided", "not_tested"}
+
+
+def test_a_long_subset_may_break_and_stays_text():
+    assert page.breakable("category=<b>&exclusions=none") == (
+        "category=&lt;b&gt;&amp;<wbr>exclusions=none"
+    )
