@@ -22,7 +22,7 @@ MAX_SCANS = 100
 _EOI, _SOS = 0xD9, 0xDA
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
-_ACTIVE_CONTENT = (b"<script", b"<!doctype", b"<html>", b"<?php ")
+_ACTIVE_CONTENT = re.compile(rb"<(?:script|!doctype|html>|\?php )", re.IGNORECASE)
 _AVIF_BOXES = {b"ftyp", b"meta", b"mdat", b"free", b"skip", b"uuid"}
 
 
@@ -189,8 +189,7 @@ def _refuse_second_nature(data: bytes) -> None:
         raise StimulusError("polyglot", found="ZIP")
     if b"%PDF-" in data[:1024]:
         raise StimulusError("polyglot", found="PDF")
-    lower = data.lower()
-    if any(mark in lower for mark in _ACTIVE_CONTENT):
+    if _ACTIVE_CONTENT.search(data):
         raise StimulusError("polyglot", found="HTML")
 
 

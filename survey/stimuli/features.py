@@ -6,6 +6,9 @@ before the final compression. A feature that a flat picture does not have is Non
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -108,16 +111,12 @@ def spectral_slope(lightness: Pixels) -> float | None:
     """
     if lightness.std() < _FLAT:
         return None
-    power, frequency = _power_spectrum(lightness)
-    edges = np.geomspace(*_SLOPE_RANGE, 21)
-    ring = np.digitize(frequency, edges)
-    counts = np.bincount(ring, minlength=22)[1:21]
-    sums = np.bincount(ring, weights=power, minlength=22)[1:21]
-    log_sums = np.bincount(ring, weights=np.log(np.maximum(frequency, 1e-9)), minlength=22)[1:21]
-    kept = (counts > 0) & (sums > 0)
+    rings = _rings(lightness.shape[0], lightness.shape[1])
+    sums = np.bincount(rings.number, weights=_power(lightness), minlength=22)[1:21]
+    kept = (rings.counts > 0) & (sums > 0)
     if kept.sum() < 5:
         return None
-    x, y = log_sums[kept] / counts[kept], np.log(sums[kept] / counts[kept])
+    x, y = rings.log_frequency[kept], np.log(sums[kept] / rings.counts[kept])
     return float(np.polyfit(x, y, 1)[0])
 
 
@@ -136,15 +135,35 @@ def saturation(picture: Image.Image) -> float | None:
     return float(share.sum(dtype=np.float64) / coloured)
 
 
-def _power_spectrum(lightness: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return power and radial frequency (cycles per pixel) of the half plane, flattened."""
-    height, width = lightness.shape
-    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
+def _power(lightness: Pixels) -> NDArray[np.float64]:
+    """Return the power of the half plane of frequencies, flattened."""
+    window = _window(lightness.shape[0], lightness.shape[1])
     mean = (lightness * window).sum() / max(window.sum(), 1e-9)
     spectrum = np.fft.rfft2((lightness - mean) * window)
-    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float64)
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :])
-    return power.ravel(), frequency.ravel()
+    return (spectrum.real**2 + spectrum.imag**2).astype(np.float64).ravel()
+
+
+@lru_cache(maxsize=4)
+def _window(height: int, width: int) -> Pixels:
+    return np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Rings:
+    """Where the frequencies of a picture lie; most pictures of a study have one size."""
+
+    number: NDArray[np.intp]  # of each frequency; 0 and 21 are outside
+    counts: NDArray[np.intp]
+    log_frequency: NDArray[np.float64]  # mean of each ring
+
+
+@lru_cache(maxsize=4)
+def _rings(height: int, width: int) -> _Rings:
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]).ravel()
+    number = np.digitize(frequency, np.geomspace(*_SLOPE_RANGE, 21))
+    counts = np.bincount(number, minlength=22)[1:21]
+    logs = np.bincount(number, weights=np.log(np.maximum(frequency, 1e-9)), minlength=22)[1:21]
+    return _Rings(number, counts, logs / np.maximum(counts, 1))
 
 
 def _linear_light() -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageFile
@@ -222,21 +223,31 @@ def _converted(image: Image.Image, profile: bytes | None) -> Image.Image:
             raise StimulusError("cmyk")
         return image.convert("RGB")
     try:
-        return _profiled(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+        space = _space(profile)
+        if space == "GRAY" and image.mode == "RGB":  # a grey picture that was stored in colour
+            image = image.convert("L")
+        if space == "RGB" and image.mode == "L":
+            image = image.convert("RGB")
+        converted = ImageCms.applyTransform(image, _transform(profile, image.mode))
     except (OSError, ImageCms.PyCMSError) as error:
         raise StimulusError("profile") from error
-
-
-def _profiled(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
-    space = source.profile.xcolor_space.strip()
-    if space == "GRAY" and image.mode == "RGB":  # a grey picture that was stored in colour
-        image = image.convert("L")
-    if space == "RGB" and image.mode == "L":
-        image = image.convert("RGB")
-    converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
     if converted is None:
         raise StimulusError("profile")
     return converted
+
+
+def _space(profile: bytes) -> str:
+    return _opened(profile).profile.xcolor_space.strip()
+
+
+def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(io.BytesIO(profile))
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    """From a profile to sRGB; the pictures of one camera or program have the same one."""
+    return ImageCms.buildTransform(_opened(profile), _SRGB, mode, "RGB")
 
 
 def encode(picture: Image.Image, display: Display) -> bytes:
