@@ -1,14 +1,19 @@
 """Export of a large study: time, memory above idle, and the first byte, beside plain psql.
 
-    uv run python -m tests.benchmarks.export [--trials 1000000] [--forms csv parquet ...]
+    uv run python -m tests.benchmarks.export [--trials 1000000] [--rounds 3] [--forms csv ...]
 
 Uses DATABASE_URL where it names a PostgreSQL server, else SQLite; in both cases a database of
-its own that is made, filled by SQL and dropped. Prints one line of Markdown a form.
+its own that is made, filled by SQL and dropped. The forms and, on PostgreSQL, `psql \\copy` of the
+same query take turns, so that a busy machine slows all of them; the medians count. Prints one line
+of Markdown a form. CPU is that of the exporting process, which with PostgreSQL has the server's
+beside it.
 """
 
 import argparse
+import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,26 +26,46 @@ PER_PERSON = 40
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--forms", nargs="+", default=["csv", "parquet", "psychds", "wide", "xlsx"])
     parser.add_argument("--run", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
-        measure(options.run)
+        print(json.dumps(measure(options.run)))
         return
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder))
         connection, study = set_up(options.trials)
         try:
-            print(f"{options.trials:,} trials, {connection.vendor}")
-            print("| form | seconds | first bytes after s | MB | MB of memory above idle |")
-            print("| --- | --- | --- | --- | --- |")
-            for form in ["nothing", *options.forms]:
-                command = [sys.executable, "-m", "tests.benchmarks.export", "--run", form]
-                subprocess.run(command, check=True, env=os.environ | {"BENCHMARK_STUDY": study})
-            if connection.vendor == "postgresql":
-                plain_copy(connection, Path(folder))
+            print(f"{options.trials:,} trials, {connection.vendor}, {options.rounds} rounds")
+            found = rounds(connection, study, options, Path(folder))
         finally:
             connection.creation.destroy_test_db("benchmark", verbosity=0)
+    print("| form | seconds | CPU s | first bytes after s | MB | MB of memory above idle |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, runs in found.items():
+        middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        cells = [f"{middle[key]:{form}}" if key in middle else "" for key, form in SHOWN.items()]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+#: What is told of a run, and how.
+SHOWN = {"seconds": ".1f", "cpu": ".1f", "first": ".2f", "size": ".0f", "above": ".0f"}
+
+
+def rounds(connection, study: str, options, folder: Path) -> dict[str, list[dict[str, float]]]:
+    """Every form in turn, as often as there are rounds."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for _round in range(options.rounds):
+        for form in options.forms:
+            command = [sys.executable, "-m", "tests.benchmarks.export", "--run", form]
+            environment = os.environ | {"BENCHMARK_STUDY": study}
+            said = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE)
+            found.setdefault(form, []).append(json.loads(said.stdout))
+        if connection.vendor == "postgresql":
+            seconds = {"seconds": plain_copy(connection, study, folder)}
+            found.setdefault("psql \\copy of the same query", []).append(seconds)
+    return found
 
 
 def prepare(folder: Path) -> None:
@@ -98,7 +123,7 @@ def multiply(connection, participant, copies: int) -> None:
         cursor.execute("ANALYZE")
 
 
-def measure(form: str) -> None:
+def measure(form: str) -> dict[str, float]:
     """One export in a process of its own, so that its memory is its own."""
     import django
 
@@ -110,16 +135,18 @@ def measure(form: str) -> None:
     from survey.models import Study
 
     study = Study.objects.get(slug=os.environ["BENCHMARK_STUDY"])
-    if form == "nothing":
-        print(f"| (idle) | | | | {memory():.0f} in all |", flush=True)
-        return
-    idle, begun, first, size = memory(), time.perf_counter(), 0.0, 0
+    idle, first, size = memory(), 0.0, 0
+    begun, begun_cpu = time.perf_counter(), time.process_time()
     for piece in export.stream(study, form):
         first = first or time.perf_counter() - begun
         size += len(piece)
-    seconds = time.perf_counter() - begun
-    above = memory() - idle
-    print(f"| {form} | {seconds:.1f} | {first:.2f} | {size / 1e6:.0f} | {above:.0f} |", flush=True)
+    return {
+        "seconds": time.perf_counter() - begun,
+        "cpu": time.process_time() - begun_cpu,
+        "first": first,
+        "size": size / 1e6,
+        "above": memory() - idle,
+    }
 
 
 def memory() -> float:
@@ -127,22 +154,23 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def plain_copy(connection, folder: Path) -> None:
-    """`psql \\copy` of the same query, for comparison."""
+def plain_copy(connection, slug: str, folder: Path) -> float:
+    """Seconds that `psql \\copy` of the same query takes."""
     from survey.export import tables
     from survey.models import Study
 
-    study = Study.objects.get(slug=os.environ.get("BENCHMARK_STUDY", "small"))
+    study = Study.objects.get(slug=slug)
     query, params = tables.query(study, tables.EVERYBODY, tables.TRIAL_COLUMNS, {})
     with connection.cursor() as cursor:
         text = cursor.mogrify(query, params)
-    (folder / "copy.sql").write_text(f"\\copy ({' '.join(text.split())}) TO '/dev/null' CSV\n")
+    script = folder / "copy.sql"
+    script.write_text(f"\\copy ({' '.join(text.split())}) TO '/dev/null' CSV\n")
     config = connection.settings_dict
     host, port = config["HOST"], str(config["PORT"])
     command = ["psql", "-q", "-h", host, "-p", port, "-U", config["USER"], "-d", config["NAME"]]
     begun = time.perf_counter()
-    subprocess.run([*command, "-f", str(folder / "copy.sql")], check=True)
-    print(f"| psql \\copy of the same query | {time.perf_counter() - begun:.1f} | | | |")
+    subprocess.run([*command, "-f", str(script)], check=True)
+    return time.perf_counter() - begun
 
 
 if __name__ == "__main__":
