@@ -95,6 +95,35 @@ def test_short_study_by_keyboard_only(desk, website):
     assert {row["confidence"] for row in rows[4:]} == {2 / 3}
 
 
+#: Press a button and count what happens until the next pictures are revealed: frames, time, and
+#: whether the fixation mark was there. Its own look comes before that of the page in each frame.
+REVEAL = """(selector) => new Promise((done) => {
+  const stage = document.querySelector("#stage");
+  const before = document.querySelector("#left img");
+  const mark = stage.querySelector(".frame:not([hidden]) .fixation");
+  let frames = 0, fixated = false;
+  const begun = performance.now();
+  const look = (now) => {
+    frames += 1;
+    const next = document.querySelector("#left img");
+    if (!stage.hidden && !stage.matches(".waiting") && next !== before) {
+      return done({ frames, fixated, ms: now - begun });
+    }
+    fixated ||= !stage.hidden && getComputedStyle(mark).visibility === "visible";
+    requestAnimationFrame(look);
+  };
+  document.querySelector(selector).click();
+  requestAnimationFrame(look);
+})"""
+
+
+def test_next_pair_is_revealed_in_the_first_frame_after_the_response(desk):
+    desk.consent("short")
+    desk.start_block()
+    desk.page.wait_for_load_state("networkidle")  # the next pictures are there
+    assert desk.page.evaluate(REVEAL, "#left")["frames"] == 2  # looked at before it and after it
+
+
 def test_every_task_stores_its_kind_of_response(desk, website):
     desk.consent("every-task")
     desk.start_block()
@@ -105,8 +134,12 @@ def test_every_task_stores_its_kind_of_response(desk, website):
     for _ in range(2):
         desk.wait_for_trial()
         desk.page.keyboard.press("5")
-    desk.start_block()
+    desk.page.locator("#start").wait_for()
+    shown = desk.page.evaluate(REVEAL, "#start")
+    assert shown["fixated"]
+    assert shown["ms"] >= 500
     desk.until("document.querySelector('#left canvas') !== null")
+    desk.wait_for_trial()
     desk.respond("#tie")
     desk.start_block()
     labels = desk.page.locator("#pair .told").all_inner_texts()
