@@ -22,7 +22,8 @@ from analysis.texts import Message, marked, translator
 
 INK, GREY, PALE, PAPER, CHANCE = "#1f1f1d", "#6b6a66", "#c4c2bc", "#f4f3f0", "#a3321f"
 WIDTH = 5.0  # inches: small, so that letters stay readable on a phone
-COLOURS = (INK, GREY, GREY)  # of curves, whose dashes differ too
+COLOURS = (INK, GREY, INK, GREY)  # of curves, whose dashes differ too
+DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)))
 CLOSING = "）」、。・：%"
 LAST_NARROW = 0x2E7F  # code points above take two columns
 MOST_DOTS = 25  # in a stack; above, columns
@@ -115,7 +116,7 @@ def draw(picture: object, say: Say) -> Figure:
 
 @draw.register
 def _(picture: Forest, say: Say) -> Figure:
-    labels = [_wrap(say(line.label), 26) for line in picture.lines]
+    labels = [_beside(say(line.label)) for line in picture.lines]
     heights, depth = _heights(labels)
     figure, axes = _axes(0.97 + depth)
     for line, height in zip(picture.lines, heights, strict=True):
@@ -172,10 +173,7 @@ def _(picture: Spread, say: Say) -> Figure:
     for row, (_label, values) in enumerate(picture.rows):
         _stack(axes, np.asarray(values, dtype=float), -row)
         axes.axhline(-row, color=PALE, linewidth=0.8)
-    names = [
-        _wrap(f"{say(label)} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{len(values):,})", 26)
-        for label, values in picture.rows
-    ]
+    names = [f"{_beside(say(label))}\n(n = {len(values):,})" for label, values in picture.rows]
     axes.set_yticks(-np.arange(len(picture.rows)) + 0.3, names)
     axes.set_ylim(-len(picture.rows) + 0.9, 1.0)
     axes.set_xlim(-0.02, 1.02)
@@ -241,6 +239,11 @@ def _loss(step: Step, say: Say) -> str:
     return _wrap(say(Message(template, values)), 44)
 
 
+def _beside(text: str) -> str:
+    """A label in the room beside the axes, where Japanese letters are a little wider."""
+    return _wrap(text, 22 if any(ord(letter) > LAST_NARROW for letter in text) else 26)
+
+
 def _wrap(text: str, width: int) -> str:
     """Lines of at most `width` columns; Japanese breaks anywhere but before closing signs."""
     wide = any(ord(letter) > LAST_NARROW for letter in text)
@@ -258,12 +261,11 @@ def _wrap(text: str, width: int) -> str:
 def _(picture: Curves, say: Say) -> Figure:
     figure, axes = _axes(3.1, left=0.15)
     axes.spines["left"].set_visible(True)
-    styles = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
     for number, curve in enumerate(picture.curves):
-        colour = COLOURS[number % 3]
+        colour = COLOURS[number % len(COLOURS)]
         x = np.asarray(curve.x, dtype=float)
         axes.fill_between(x, curve.low, curve.high, color=colour, alpha=0.14, linewidth=0)
-        axes.plot(x, curve.y, color=colour, linestyle=styles[number % 3], linewidth=1.6)
+        axes.plot(x, curve.y, color=colour, linestyle=DASHES[number % len(DASHES)], linewidth=1.6)
         if curve.points:
             axes.plot(x, curve.y, "o", color=colour, markersize=5)
     if picture.null is not None:
@@ -323,7 +325,7 @@ def _name_curves(figure: Figure, axes: Axes, picture: Curves, say: Say) -> None:
                 say(curve.label),
                 ha="right" if end else "left",
                 va="bottom",
-                color=COLOURS[picture.curves.index(curve) % 3],
+                color=COLOURS[picture.curves.index(curve) % len(COLOURS)],
             )
             lowest = height + row
         high = max(high, lowest)
