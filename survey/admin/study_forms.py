@@ -390,27 +390,28 @@ class BlockFormSet(forms.models.BaseInlineFormSet):
         return self._found
 
 
-#: What the form calls the parts of a design that are no fields of it.
-WHOLES = {
+#: What the form calls one entry of a list of the design.
+ENTRIES = {
     "blocks": lazy("Block"),
     "background": pgettext_lazy("background", "Question"),
+    "choices": lazy("Choice"),
     "conditions": lazy("Condition"),
     "exclusion_rules": lazy("Exclusion rule"),
-    "analysis_plan": lazy("Analysis plan"),
 }
+#: And what it calls what is no field of the study's or the block's form.
 LABELS = {
+    "analysis_plan": lazy("Analysis plan"),
     "blocks": lazy("Blocks"),
-    "choices": lazy("Choice"),
+    "choices": lazy("Choices"),
     "kind": pgettext_lazy("question", "Kind"),
     "name": pgettext_lazy("condition", "Name"),
     "parameters": lazy("Numbers"),
     "reasons": lazy("Reasons offered"),
+    "texts": lazy("Texts"),
     "value": lazy("Code"),
     "weight": lazy("Weight"),
     "labels": lazy("Labels of the scale"),
     "confidence_labels": lazy("Labels of confidence"),
-    **{field.name: field.verbose_name for field in Block._meta.fields},
-    **{field.name: field.verbose_name for field in Study._meta.fields},
 }
 
 
@@ -421,17 +422,14 @@ def address(study: Study) -> str:
 
 def place_in_words(place: str) -> str:
     """A place of the design as the form calls it: `blocks[0].trials` as “Block 1 › trials”."""
-    if place in WHOLES:
-        return _label(place)
     words: list[str] = []
-    for part in filter(None, re.split(r"[.\[\]]+", place)):
-        if part.isdecimal():
-            words[-1] += f" {int(part) + 1}"
-        elif words and part not in ("texts", "analysis_plan"):
+    parts = [part for part in re.split(r"[.\[\]]+", place) if part not in ("", "texts")]
+    for part, before in zip(parts, ["", *parts], strict=False):
+        if part.isdecimal() and before in ENTRIES:
+            words[-1] = f"{ENTRIES[before]} {int(part) + 1}"
+        else:
             words.append(_label(part))
-        elif part != "texts":
-            words.append(str(WHOLES.get(part) or _label(part)))
-    return " › ".join(words) or place
+    return " › ".join(words) or _label(place)
 
 
 def _label(name: str) -> str:

@@ -140,6 +140,105 @@ def test_study_is_set_up_from_template_to_live(sign_in, screenshots, tmp_path):
     assert page.locator("main form[action$=start]").count() == 1
 
 
+def type_row(page, button, *values):
+    """Add a row by the keyboard alone and fill in what follows, from its first field on."""
+    page.locator("button[data-row=add]:visible", has_text=button).last.press("Enter")
+    for number, value in enumerate(values):
+        if number:
+            page.keyboard.press("Tab")
+        page.keyboard.insert_text(value)
+
+
+def save(visitor):
+    """Save the form; ends on the checklist."""
+    visitor.page.locator("input[name=_save]").press("Enter")
+    visitor.page.wait_for_url("**/checklist/**")
+
+
+def stored(website, slug):
+    """The lists of a study that stand as JSON in its table."""
+    row = website.query("SELECT background, conditions FROM survey_study WHERE slug = ?", slug)[0]
+    return [json.loads(row[name]) for name in ("background", "conditions")]
+
+
+@pytest.mark.parametrize(
+    ("size", "language", "scheme"), [("desk", "ja", "dark"), ("phone", "en", "light")]
+)
+def test_lists_of_the_design_are_edited_by_the_keyboard(
+    sign_in, website, screenshots, size, language, scheme
+):
+    width, height, touch = SIZES[size]
+    visitor = sign_in(width, height, language, touch=touch)
+    take_second_step(visitor)
+    page, slug = visitor.page, f"rows-{language}"
+    page.emulate_media(color_scheme=scheme)
+    visitor.open("/admin/survey/study/new/")
+    page.fill("#id_slug", slug)
+    page.locator("[name=template][value=labels]").check()
+    page.locator(".submit-row [type=submit]").press("Enter")
+    page.wait_for_url("**/checklist/")
+    visitor.press("nav.tabs a >> nth=0")
+    page.wait_for_url("**/change/")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+    before, _none = stored(website, slug)
+    add = {"en": "Add a %s", "ja": "%sを追加"}[language]
+    words = {"en": ("question", "condition"), "ja": ("質問", "条件")}[language]
+    question, condition = (add % word for word in words)
+    type_row(page, question, "Place")
+    at = f"#id_background-{len(before)}"
+    page.locator(f"{at}-texts__en").fill("Where?")
+    page.locator(f"{at}-texts__ja").fill("どこで？")
+    page.locator(f"{at}-choices button[data-row=add]").press("Enter")
+    page.keyboard.insert_text("home")
+    page.locator(f"{at}-choices button[data-row=add]").press("Enter")
+    page.keyboard.insert_text("away")
+    page.locator(f"{at}-choices [data-row=up]").last.press("Enter")
+    for name in ("one", "two"):
+        type_row(page, condition, name, "3")
+    check(visitor, f"rows-{size}-{language}", screenshots)
+    save(visitor)
+
+    background, conditions = stored(website, slug)
+    assert background[:-1] == before
+    assert [one["value"] for one in background[-1]["choices"]] == ["away", "home"]
+    assert [(one["name"], one["weight"]) for one in conditions] == [("one", 3), ("two", 3)]
+    page.locator(".checklist .missing a[href*=background]").first.press("Enter")
+    page.wait_for_url("**/change/#fault-background*")
+    mark = page.locator(f"[id='fault-background[{len(before)}].key']")
+    assert mark.is_visible()
+    assert mark.evaluate("(one) => one.getBoundingClientRect().top < innerHeight")
+    check(visitor, f"rows-{size}-{language}-faults", screenshots)
+    page.locator(f"{at}-key").fill("place")
+    page.locator(f"{at}-choices-0-DELETE").check()
+    save(visitor)
+    background, _conditions = stored(website, slug)
+    assert (background[-1]["key"], len(background[-1]["choices"])) == ("place", 1)
+
+
+def test_reasons_are_added_to_a_block_that_is_new(sign_in, website):
+    visitor = sign_in()
+    take_second_step(visitor)
+    page = visitor.page
+    visitor.open("/admin/survey/study/new/")
+    page.fill("#id_slug", "reasons")
+    page.locator("[name=template][value=demo]").check()
+    visitor.press(".submit-row [type=submit]")
+    page.wait_for_url("**/checklist/")
+    visitor.press("nav.tabs a >> nth=0")
+    page.locator("#blocks-group .add-row a").click()
+    page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+    page.fill("#id_blocks-2-key", "again")
+    page.fill("#id_blocks-2-trials", "4")
+    page.locator("#id_blocks-2-disclosures_0").check()
+    page.locator("#id_blocks-2-reasons button[data-row=add]").click()
+    page.keyboard.insert_text("detail")
+    page.fill("#id_blocks-2-reasons-0-texts__en", "In the details")
+    save(visitor)
+    block = website.query("SELECT reasons, texts FROM survey_block WHERE key = 'again'")[0]
+    assert json.loads(block["reasons"]) == ["detail"]
+    assert json.loads(block["texts"])["en"]["reasons"] == {"detail": "In the details"}
+
+
 def test_preview_is_walked_like_a_study_and_stores_nothing(sign_in, website, screenshots):
     visitor = sign_in()
     take_second_step(visitor)
