@@ -1,0 +1,61 @@
+"""The two endpoints of the trial page: the next trials, and a response."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+
+from survey import delivery, flow
+from survey.models import Participant
+from survey.views.errors import json_error
+from survey.views.private import language_of, unknown_link, urls_of, with_participant
+
+MAX_BODY = 20_000
+
+
+@require_GET
+@with_participant
+def trials(request: HttpRequest, participant: Participant) -> HttpResponse:
+    """The next few trials."""
+    return JsonResponse(delivery.state(participant, urls_of(participant), flow.ahead(participant)))
+
+
+@csrf_exempt  # the private token in the address is the credential; JSON is demanded
+@require_POST
+def responses(request: HttpRequest, token: str) -> HttpResponse:
+    """Store one response; acknowledged only after the commit."""
+    payload = _payload(request)
+    visit = flow.visit(token, payload and payload.get("token"))
+    if visit is None:
+        return unknown_link(request)
+    with language_of(request, visit.participant):
+        return _recorded(visit, payload)
+
+
+def _recorded(visit: flow.Visit, payload: dict[str, Any] | None) -> JsonResponse:
+    if payload is None:
+        return json_error("bad_request", _("This answer could not be read."), 400)
+    try:
+        recorded = flow.record(visit, payload)
+    except flow.FlowError as error:
+        return json_error(error.code, error.message, error.status)
+    participant = visit.participant
+    answer = {
+        "stored": True,
+        "replayed": recorded.replayed,
+        "feedback": delivery.feedback(participant, recorded),
+    }
+    return JsonResponse(answer | delivery.state(participant, urls_of(participant), recorded.ahead))
+
+
+def _payload(request: HttpRequest) -> dict[str, Any] | None:
+    if request.content_type != "application/json" or len(request.body) > MAX_BODY:
+        return None
+    try:
+        payload = json.loads(request.body)
+    except (ValueError, RecursionError):
+        return None
+    return payload if isinstance(payload, dict) else None
