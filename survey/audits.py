@@ -5,9 +5,11 @@ import json
 import os
 import re
 import tempfile
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
@@ -23,6 +25,12 @@ VOLATILE = {"date"}
 #: What is random in every image; all else must be the same.
 RANDOM = {"name_letters", "name_order", "created_order", "metadata_words"}
 RANDOM |= {"comment_start", "comment_mean"}
+
+#: Headers of a store that are of the moment, digests of bytes that are filled up at random, and the
+#: times of images that were sent there in random order.
+STORE_RANDOM = {"date", "age", "etag", "last-modified", "x-cache", "via", "cf-ray"}
+STORE_RANDOM |= {f"x-amz-{name}" for name in ("request-id", "id-2", "version-id", "cf-id")}
+STORE_RANDOM |= {"x-amzn-requestid", "x-amz-content-sha256"}
 
 #: What is random in a page and so differs between two renderings of the same thing.
 TOKENS = re.compile(r'name="(csrfmiddlewaretoken|start_key|opened)" value="[^"]*"')
@@ -42,7 +50,7 @@ def run(study: Study) -> Audit:
         folder = Path(name)
         _write_served(folder, images)
         result = leaks.audit(folder / "images", folder / "truth.csv", folder / "headers.json")
-    faults = [*_inconstant(result), *page_faults(study)]
+    faults = [*_inconstant(result), *page_faults(study), *store_faults(images)]
     return Audit.objects.create(
         study=study,
         passed=not result.blocks and not faults,
@@ -73,6 +81,33 @@ def _write_served(folder: Path, images: list[Stimulus]) -> None:
             table.writerow(
                 [f"{image.key}.jpg", image.origin, image.pair.code if image.pair else ""]
             )
+
+
+def store_faults(images: list[Stimulus]) -> list[str]:
+    """What a store in place of our own server tells: only what is random may differ."""
+    if not settings.IMAGES_URL:
+        return []
+    told: dict[str, set[str]] = {}
+    for image in images:
+        try:
+            headers = _headers(delivery.image_url(image))
+        except OSError as error:
+            return [f"{image.key}.jpg cannot be had from IMAGES_URL: {error}"]
+        for name in {*headers, *told}:
+            told.setdefault(name, set()).add(headers.get(name, "missing"))
+    faults = [
+        f"the store's header {name} is not the same for every image"
+        for name, values in sorted(told.items())
+        if len(values) > 1 and name not in STORE_RANDOM
+    ]
+    if "immutable" not in "".join(told.get("cache-control", ())):
+        faults.append("the store does not let browsers keep the images (Cache-Control)")
+    return faults
+
+
+def _headers(url: str) -> dict[str, str]:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - from the settings
+        return {name.lower(): value for name, value in answer.headers.items()}
 
 
 def _inconstant(result: "AuditResult") -> list[str]:

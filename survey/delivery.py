@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -116,7 +117,8 @@ def image_url(stimulus: Stimulus | flow.Picture) -> str:
 
 @cache
 def _image_address() -> str:
-    return reverse("image", args=["KEY"])
+    own = reverse("image", args=["KEY"])
+    return f"{settings.IMAGES_URL}KEY.jpg" if settings.IMAGES_URL else own
 
 
 def feedback(participant: Participant, recorded: flow.Recorded) -> dict[str, Any] | None:

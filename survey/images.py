@@ -9,6 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage, storages
+
 from survey import stimuli
 from survey.models import Stimulus, Study, media_path
 
@@ -48,14 +52,34 @@ def publish(pictures: Mapping[Name, Path]) -> dict[Name, str]:
     keys: dict[Name, str] = {}
     for name in order:
         keys[name] = stimuli.random_key()
-        write(served(keys[name]), stimuli.pad(pictures[name].read_bytes(), length))
+        data = stimuli.pad(pictures[name].read_bytes(), length)
+        write(served(keys[name]), data)
+        if store := copies():
+            store.save(f"{keys[name]}.jpg", ContentFile(data))
     return keys
+
+
+def copies() -> Storage | None:
+    """The store that browsers get images from, if any; MEDIA_ROOT has them all the same."""
+    return storages["stimuli"] if "stimuli" in settings.STORAGES else None
+
+
+def copy_missing(store: Storage) -> int:
+    """Copy to the store what it has not, in random order; returns how many."""
+    keys = list(Stimulus.objects.values_list("key", flat=True))
+    secrets.SystemRandom().shuffle(keys)
+    missing = [key for key in keys if not store.exists(f"{key}.jpg")]
+    for key in missing:
+        store.save(f"{key}.jpg", ContentFile(served(key).read_bytes()))
+    return len(missing)
 
 
 def withdraw(keys: Iterable[str]) -> None:
     """Serve the files of these keys no longer."""
     for key in keys:
         served(key).unlink(missing_ok=True)
+        if store := copies():
+            store.delete(f"{key}.jpg")
 
 
 def forget(study: Study, contents: Iterable[tuple[str, str]]) -> None:

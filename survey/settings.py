@@ -187,6 +187,26 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Where browsers get the images; by default from this server, or the one in front of it.
+IMAGES_URL = os.environ.get("IMAGES_URL", "")
+# An S3-compatible store that gets a copy of every served image (extra `s3`).
+if bucket := os.environ.get("STORAGE_S3_BUCKET"):
+    STORAGES["stimuli"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "endpoint_url": os.environ.get("STORAGE_S3_ENDPOINT"),
+            "region_name": os.environ.get("STORAGE_S3_REGION"),
+            "access_key": os.environ.get("STORAGE_S3_ACCESS_KEY"),
+            "secret_key": os.environ.get("STORAGE_S3_SECRET_KEY"),
+            "location": os.environ.get("STORAGE_S3_PREFIX", ""),
+            "querystring_auth": False,
+            "object_parameters": {
+                "CacheControl": "public, max-age=31536000, immutable",
+                "ContentType": "image/jpeg",
+            },
+        },
+    }
 
 # What an uploaded image may cost before it is refused.
 STIMULUS_MAX_BYTES = int(os.environ.get("STIMULUS_MAX_BYTES", "50_000_000"))
@@ -223,7 +243,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF],
+        "img-src": [SELF, *([IMAGES_URL] if IMAGES_URL else [])],
         "font-src": [SELF],
         "connect-src": [SELF],
         "form-action": [SELF],
