@@ -298,8 +298,8 @@ def test_export_writes_what_the_csv_module_would(asking):
 
 def test_export_writes_numbers_with_all_their_digits(asking):
     participant = factories.enrol(asking)
-    flow.record(participant, factories.payload(participant, rt_ms=1234.5999999046326))
-    flow.record(participant, factories.payload(participant, rt_ms=1e-05))
+    factories.record(participant, factories.payload(participant, rt_ms=1234.5999999046326))
+    factories.record(participant, factories.payload(participant, rt_ms=1e-05))
     written = b"".join(tables.trials(asking).csv()).decode()
     times = [float(row["rt_ms"] or 0) for row in csv.DictReader(io.StringIO(written))]
     assert times[:3] == [1234.5999999046326, 1e-05, 0]
