@@ -39,7 +39,8 @@ def serve(host: str, port: int, workers: int = 1) -> None:
     check_database()
     check_port(host, port)
     if connection.vendor == "sqlite":
-        os.environ["SHARED_COMMITS"] = "true"
+        settings.SHARED_COMMITS = True  # the serving process is a fork of this one
+        os.environ["SHARED_COMMITS"] = "true"  # or, where there is no fork, reads the settings anew
     connection.close()  # the serving processes open their own
     server = Granian(
         "survey.wsgi:application",

@@ -3,12 +3,13 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection
 from django.urls import reverse
 
-from survey import committing
+from survey import committing, server
 from survey.models import Generator
 from tests import factories
 
@@ -104,3 +105,17 @@ def test_responses_work_the_same_with_shared_commits(client):
 
     assert send(0)["stored"]
     assert send(1)["error"] == "bad_token"
+
+
+def test_the_serving_process_shares_commits(settings, monkeypatch):
+    """It is forked from the one that reads the settings, so a variable set later is not enough."""
+    settings.SHARED_COMMITS = False
+    monkeypatch.setenv("SHARED_COMMITS", "")
+    seen = []
+    granian = Mock(serve=lambda: seen.append(settings.SHARED_COMMITS))
+    monkeypatch.setattr(server, "Granian", lambda *args, **kwargs: granian)
+    monkeypatch.setattr(server, "check_port", lambda host, port: None)
+
+    server.serve("127.0.0.1", 0)
+
+    assert seen == [True]
