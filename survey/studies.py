@@ -225,6 +225,29 @@ def import_stimuli(
     return stimuli.near_duplicates(manifest, prepared)
 
 
+def copy_stimuli(source: Study, target: Study) -> None:
+    """Give a draft without images those of another study, which need not be prepared again."""
+    _check_draft(target)
+    displays = [(s.display_width, s.display_height, s.display_fit) for s in (source, target)]
+    if displays[0] != displays[1] or target.stimuli.exists():
+        raise ValueError("only a study without images and with the same display takes copies")
+    stimuli = list(source.stimuli.select_related("pair"))
+    for stimulus in stimuli:
+        picture = images.prepared(source, stimulus.original_sha256)
+        images.write(images.prepared(target, stimulus.original_sha256), picture.read_bytes())
+    keys = images.publish(
+        {s.original_sha256: images.prepared(target, s.original_sha256) for s in stimuli}
+    )
+    codes = {stimulus.pair.code for stimulus in stimuli if stimulus.pair}
+    with transaction.atomic():
+        pairs = {code: Pair.objects.create(study=target, code=code) for code in codes}
+        for stimulus in stimuli:
+            stimulus.pair = pairs[stimulus.pair.code] if stimulus.pair else None
+            stimulus.pk, stimulus.study = None, target
+            stimulus.key = keys[stimulus.original_sha256]
+        Stimulus.objects.bulk_create(stimuli)
+
+
 def _check_draft(study: Study) -> None:
     if study.state != Study.State.DRAFT:
         raise StudyError(

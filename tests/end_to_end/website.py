@@ -141,7 +141,7 @@ def make_studies() -> None:
     first, *others = [studies.save_design(plan) for plan in plans]
     studies.import_stimuli(first, demo.STIMULI)
     for study in others:
-        copy_stimuli(first, study)
+        studies.copy_stimuli(first, study)  # preparing them takes seconds
     for study in (first, *others):
         go_live(study)
     fill(next(study for study in others if study.slug == "crowd"))
@@ -153,19 +153,6 @@ def fill(study: Any) -> None:
 
     list(bots.run(study, standing.ENOUGH))
     study.participants.update(is_simulated=False)
-
-
-def copy_stimuli(first: Any, other: Any) -> None:
-    """Give a study the stimuli of another, because preparing them takes seconds."""
-    from survey import stimuli
-    from survey.models import Pair, Stimulus, media_path
-
-    for stimulus in Stimulus.objects.filter(study=first).select_related("pair"):
-        served = media_path("stimuli", f"{stimulus.key}.jpg")
-        stimulus.pk, stimulus.study, stimulus.key = None, other, stimuli.random_key()
-        stimulus.pair = Pair.objects.get_or_create(study=other, code=stimulus.pair.code)[0]
-        stimulus.save()
-        shutil.copy(served, media_path("stimuli", f"{stimulus.key}.jpg"))
 
 
 def go_live(study: Any) -> None:

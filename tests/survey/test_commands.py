@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from survey import demo, design, studies, translations
-from survey.models import Participant, Response, Study
+from survey.models import Participant, Response, Study, media_path
 from tests import factories
 
 
@@ -191,10 +191,20 @@ def test_demo_sets_up_everything_and_keeps_it_the_second_time(settings, tmp_path
     assert [line.split("  ")[0] for line in first.splitlines()[-4:]] == links
     assert "http://127.0.0.1:8000/s/demo/" in first
     assert "http://127.0.0.1:8000/s/learn/" in first
+    keys = {s.slug: set(s.stimuli.values_list("key", flat=True)) for s in Study.objects.all()}
+    assert (len(keys["learn"]), keys["learn"] & keys["demo"]) == (36, set())
+    lengths = {media_path("stimuli", f"{key}.jpg").stat().st_size for key in keys["learn"]}
+    assert len(lengths) == 1
     report = (tmp_path / "demo-report" / "report.html").read_text(encoding="utf-8")
     assert "simulated" in report.lower()
     trials = (tmp_path / "demo-report" / "results.json").read_text(encoding="utf-8")
     assert '"prefers_ai' in trials
+
+
+def test_images_are_only_copied_for_the_same_display(study):
+    other = studies.save_design(factories.plan(slug="other", display_fit="crop"))
+    with pytest.raises(ValueError, match="same display"):
+        studies.copy_stimuli(study, other)
 
 
 def test_demo_says_when_the_port_is_taken(db, live_server):

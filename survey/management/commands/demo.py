@@ -43,7 +43,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         password = make_admin()
         study = self._study(demo.SLUG)
-        self._study(demo.LESSON)
+        self._study(demo.LESSON, images_of=study)
         self._simulate(study)
         report = self._report(study)
         self._links(study, port, password, report)
@@ -51,14 +51,16 @@ class Command(BaseCommand):
             self.stdout.write("\nThe server is running. Stop it with Ctrl+C.")
             server.serve(HOST, port)
 
-    def _study(self, name: str) -> Study:
+    def _study(self, name: str, images_of: Study | None = None) -> Study:
         """One of the studies, live; what an interrupted run left undone is done now."""
         study = Study.objects.filter(slug=name).first()
         if study is not None and study.state != Study.State.DRAFT:
             return study
         self._say(f"Study {name}")
         study = studies.save_design(demo.demo_design(name))
-        if not study.stimuli.exists():
+        if images_of and not study.stimuli.exists():
+            studies.copy_stimuli(images_of, study)
+        elif not study.stimuli.exists():
             with tqdm(desc="Images", unit="") as bar:
                 studies.import_stimuli(study, demo.STIMULI, progress=advance(bar))
         self._say("Leak audit")
