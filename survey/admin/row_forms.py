@@ -74,7 +74,8 @@ class QuestionRow(RowForm):
 
     @property
     def heading(self) -> str:  # type: ignore[override]
-        return str(self.initial.get(f"texts__{get_language()}") or self.initial.get("key", ""))
+        words = f"texts__{get_language()}"
+        return str((words in self.fields and self[words].value()) or self["key"].value() or "")
 
 
 class LineRow(RowForm):

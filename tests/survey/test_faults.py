@@ -47,7 +47,7 @@ def test_fault_of_a_study_file_is_said_with_its_line():
         design.loads('slug = "Two words"\nlanguages = "en"\n')
     with translation.override("ja"):
         told = faults.all_told(caught.value)
-    assert "2行目、languages：現在：'en'。使える値：角かっこで囲んだリスト。" in told
+    assert "2行目「languages」現在：'en'。使える値：角かっこで囲んだリスト。" in told
 
 
 def test_fault_of_an_image_is_said_in_japanese(tmp_path):
