@@ -18,7 +18,14 @@ from django.db.models.query import get_related_populators
 One = TypeVar("One", bound=models.Model)
 
 #: Fields whose values every driver takes as they are, once they are of the right type.
-PLAIN = (models.CharField, models.FloatField, models.PositiveSmallIntegerField)
+PLAIN = (
+    models.CharField,
+    models.FloatField,
+    models.PositiveIntegerField,
+    models.PositiveSmallIntegerField,
+    models.ForeignKey,
+    models.OneToOneField,
+)
 
 
 class Prepared(Generic[One]):
