@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from django.db import connection, models
+from django.db import DatabaseError, connection, models
 from django.db.models.query import get_related_populators
 
 One = TypeVar("One", bound=models.Model)
@@ -49,8 +49,7 @@ class Prepared(Generic[One]):
         composed = self._composed
         filled = dict(zip(self.places, values, strict=True))
         params = [filled.get(param, param) for param in composed.params]
-        with _errors():
-            rows = _execute(composed.sql, params).fetchall()
+        rows = _run(composed.sql, params).fetchall()
         instance = composed.instance(rows[0]) if rows else None
         return instance, [row[composed.annotations] for row in rows]
 
@@ -104,12 +103,36 @@ def insert_where(instance: models.Model, condition: str, params: list[Any]) -> b
     """Insert one row unless it is there already or the condition does not hold.
 
     One statement, so it is a transaction of its own. `condition` is SQL from FROM on. Returns
-    whether the row was inserted.
+    whether the row was inserted by this call; if the connection broke after the commit, the row
+    is there and the answer is no.
     """
     table, names, marks = _places(type(instance))
     sql = f"INSERT INTO {table} ({names}) SELECT {marks} {condition} ON CONFLICT DO NOTHING"
+    return bool(_run(_with_placeholders(sql), [*_values(instance), *params]).rowcount)
+
+
+def _run(sql: str, params: list[Any]) -> Any:
+    """Run a statement; on a connection that turns out to be broken, once more on a new one.
+
+    After a restart of the database each thread holds such a connection. What goes through here
+    may run twice: it is a SELECT, or an INSERT that does nothing where the row is already there.
+    Within a transaction earlier statements would be lost, so there it fails.
+    """
+    try:
+        with _errors():
+            return _execute(sql, params)
+    except DatabaseError:
+        if connection.in_atomic_block or not _is_broken():
+            raise
+    connection.close()
     with _errors():
-        return bool(_execute(_with_placeholders(sql), [*_values(instance), *params]).rowcount)
+        return _execute(sql, params)
+
+
+def _is_broken() -> bool:
+    """Whether the driver has noticed that the connection is gone."""
+    held = connection.connection
+    return isinstance(held, psycopg.Connection) and bool(held.closed)
 
 
 def _execute(sql: str, params: list[Any]) -> Any:

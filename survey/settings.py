@@ -120,7 +120,10 @@ SQLITE_OPTIONS: dict[str, Any] = {
 def database() -> dict[str, Any]:
     """The database that DATABASE_URL names, SQLite in `var/` by default."""
     url = os.environ.get("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'honmono.sqlite3'}"
-    config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600))
+    # Connections are kept, and looked at when a request first uses one; `survey.prepared` does so
+    # by itself, without a statement of its own.
+    kept = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
+    config: dict[str, Any] = dict(kept)
     if config["ENGINE"].endswith("sqlite3"):
         config["OPTIONS"] = {**config.get("OPTIONS", {}), **SQLITE_OPTIONS}
     elif config["ENGINE"].endswith("postgresql"):  # without it `survey.prepared` cannot prepare

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,38 @@ def test_database_that_is_away_comes_back_to_everybody(site, database, report):
     report(f"postgresql, database away for {AWAY_SECONDS} s", crowd, 1)
 
 
+@pytest.mark.parametrize("site", ["postgresql"], indirect=True)
+def test_restarted_database_is_noticed_by_nobody_who_comes_afterwards(site, database):
+    """Each thread of the server holds a connection that is gone: it takes a new one by itself."""
+    visitors = [Visitor(site.port, n, threading.Event()) for n in range(24)]
+    with ThreadPoolExecutor(len(visitors)) as pool:
+        states = list(pool.map(first_state, visitors))
+        for ask in (respond, open_page, respond):
+            database.stop("fast")
+            database.start()
+            list(pool.map(ask, visitors, *zip(*states, strict=True)))
+    for visitor in visitors:
+        visitor.close()
+
+    assert [visitor.troubles for visitor in visitors] == [0] * len(visitors)
+    people = site.look()["people"]
+    assert [len(people[token]["responses"]) for token, _state in states] == [1] * len(visitors)
+
+
+def first_state(visitor: Visitor) -> tuple[str, dict[str, Any]]:
+    token = visitor.start_part()
+    return token, visitor.json("GET", f"/p/{token}/trials")
+
+
+def respond(visitor: Visitor, token: str, state: dict[str, Any]) -> None:
+    payload = visitor.response(state["block"], state["trials"][0])
+    assert visitor.json("POST", f"/p/{token}/responses", payload)["stored"]
+
+
+def open_page(visitor: Visitor, token: str, _state: dict[str, Any]) -> None:
+    assert visitor.json("GET", f"/p/{token}/trials")["step"] == "trials"
+
+
 @pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 def test_full_disk_acknowledges_nothing_that_is_not_stored(site, report):
     """No file of the server may grow for a while; then there is room again."""
@@ -177,7 +210,7 @@ def test_stop_answers_every_request_that_is_under_way(site):
     ]
     answers: dict[str, int] = {}
 
-    def respond(visitor: Visitor, token: str, state: dict) -> None:
+    def respond_once(visitor: Visitor, token: str, state: dict) -> None:
         payload = visitor.response(state["block"], state["trials"][0])
         body = json.dumps(payload)
         headers = {"Content-Type": "application/json"}
@@ -188,7 +221,7 @@ def test_stop_answers_every_request_that_is_under_way(site):
     with closing(sqlite3.connect(site.folder / "honmono.sqlite3", isolation_level=None)) as lock:
         lock.execute("BEGIN IMMEDIATE")
         threads = [
-            threading.Thread(target=respond, args=arguments)
+            threading.Thread(target=respond_once, args=arguments)
             for arguments in zip(visitors, tokens, states, strict=True)
         ]
         for thread in threads:
