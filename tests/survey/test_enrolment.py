@@ -1,11 +1,18 @@
 """Who may start: quota, places, balance."""
 
+import json
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -209,6 +216,69 @@ def test_sixteen_at_once_keep_quota_numbers_and_balance():
     assert sorted(numbers) == list(range(10))
     assert set(exposures(study).values()) == {5}
     assert exposures(study) == allocated(study)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_servers_start_as_one_would():
+    """64 at once for 48 places: places, numbers, conditions, orders and exposures as one by one."""
+    study = crowded()
+    for _ in range(48):
+        factories.enrol(study)
+    one_by_one = who_was_given_what(study)
+    call_command("flush", interactive=False, verbosity=0)
+    study = crowded()
+
+    numbers = started_by_servers(servers=4, each=16)
+
+    assert sorted(number for server in numbers for number in server) == list(range(48))
+    assert all(numbers)  # so that they really were at it together
+    assert who_was_given_what(study) == one_by_one
+    assert exposures(study) == allocated(study)
+
+
+def crowded() -> Study:
+    conditions = (design.Condition("a", 2), design.Condition("b", 1))
+    study = factories.make_study(conditions=conditions, block_order="counterbalanced", pairs=6)
+    Study.objects.update(quota=48)
+    study.refresh_from_db()
+    return study
+
+
+def who_was_given_what(study):
+    """Conditions with their block orders, and how often the pairs are shown."""
+    first = Trial.objects.filter(participant__study=study, index=0)
+    groups = Counter(first.values_list("participant__condition", "block_key"))
+    return groups, sorted(exposures(study).values())
+
+
+def started_by_servers(servers: int, each: int) -> list[list[int]]:
+    """The running numbers that each of some processes gave out, all at the same time."""
+    command = [sys.executable, "-m", "tests.survey.starting", str(each)]
+    environment = os.environ | {
+        "DATABASE_URL": own_address(),
+        "DJANGO_SETTINGS_MODULE": "survey.settings",
+        "SECRET_KEY": settings.SECRET_KEY,
+    }
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(subprocess.Popen(command, env=environment, **pipes))
+            for _server in range(servers)
+        ]
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * servers
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        return [json.loads(process.communicate()[0]) for process in processes]
+
+
+def own_address() -> str:
+    """The address of the test database, for another process."""
+    own = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{own['NAME']}"
+    who = f"{own['USER']}:{own['PASSWORD']}" if own["PASSWORD"] else own["USER"]
+    return f"postgres://{who}@{own['HOST']}:{own['PORT']}/{own['NAME']}"
 
 
 def test_a_changed_design_becomes_a_new_version_and_old_participants_keep_theirs(study):
