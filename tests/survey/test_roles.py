@@ -40,6 +40,7 @@ PAGES = {
     "preregistration": Right.TRUTH,
     "preview": Right.DESIGN,
     "preview_background": Right.DESIGN,
+    "preview_card": Right.DESIGN,
     "preview_debrief": Right.DESIGN,
     "preview_responses": Right.DESIGN,
     "preview_start": Right.DESIGN,
