@@ -74,9 +74,9 @@ export function pick(options, earliest = 0) {
       const key = keyName(event);
       // In the head Space and Enter work what has the focus; every other key is for the trial.
       const working = [" ", "enter"].includes(key) && event.target.closest("a, .head");
-      if (working || event.target.matches("input")) return;
+      if (working || (event.target.matches("input") && key !== "enter")) return;
       const option = options.find(({ keys }) => keys?.includes(key));
-      if (!option || option.element.closest("[hidden]")) return;
+      if (!option || option.element.disabled || option.element.closest("[hidden]")) return;
       event.preventDefault();
       choose(option.value, event.timeStamp, "keyboard");
     };
@@ -298,7 +298,7 @@ async function slide() {
   };
   for (const name of ["input", "pointerdown"]) input.addEventListener(name, touched, { once: true });
   input.focus({ preventScroll: true });
-  await pick([{ value: true, element: send }]);
+  await pick([{ value: true, element: send, keys: ["enter"] }]);
   return input.value / 100;
 }
 

@@ -3,7 +3,7 @@
     uv run python -m tests.benchmarks.timing                 (500 trials at 0, 50 and 200 ms)
     uv run python -m tests.benchmarks.timing --trials 60 --longest 1000
 
-On a machine that has other work, give it priority: `sudo nice -n -15 ...`.
+On a machine that has other work, give it real-time priority: `sudo chrt -r 1 ...`.
 
 A synthetic participant presses the mouse through Chromium's debugging protocol at random delays
 after the paint. `probe.js` measures from outside when the pictures were really displayed, and takes

@@ -130,9 +130,18 @@ def test_next_pair_is_revealed_in_the_first_frame_after_the_response(desk):
 def test_every_task_stores_its_kind_of_response(desk, website):
     desk.consent("every-task")
     desk.start_block()
-    for _ in range(2):
-        desk.wait_for_trial()
-        desk.respond("#ai")
+    desk.respond("#ai")
+    desk.wait_for_trial()
+    desk.page.keyboard.press("j")
+    desk.page.locator("#confidence.open").wait_for()
+    desk.page.keyboard.press("Enter")  # too early: nothing is chosen yet
+    desk.page.keyboard.press("ArrowRight")
+    desk.page.keyboard.press("Enter")
+    desk.page.locator("#reason.open").wait_for()
+    desk.page.keyboard.press("2")
+    desk.page.locator("#answer.open").wait_for()
+    desk.see()
+    desk.page.keyboard.press("Space")
     desk.start_block()
     for _ in range(2):
         desk.wait_for_trial()
@@ -150,7 +159,8 @@ def test_every_task_stores_its_kind_of_response(desk, website):
     desk.take_all_trials()
     rows = website.responses(desk.token)
     assert [row["response"] for row in rows[:5]] == ["ai", "ai", "5", "5", "tie"]
-    assert {(row["confidence"], row["reason"]) for row in rows[:2]} == {(0.8, "detail")}
+    given = [(row["confidence"], row["reason"]) for row in rows[:2]]
+    assert given == [(0.8, "detail"), (0.51, "light")]
     assert {row["layout"] for row in rows[:4]} == {""}
     assert 190 <= rows[4]["shown_ms"] < 400
 
