@@ -194,9 +194,9 @@ class RulesField(RowsField):
     def prepare_value(self, value: Any) -> Any:
         if not isinstance(value, list):
             return value
-        applied = {entry["name"] for entry in value}
-        rest = [name for name in RULES if name not in applied]
-        return [*value, *({"name": name, "is_applied": False} for name in rest)]
+        applied = {entry["name"]: entry for entry in value if entry["name"] in RULES}
+        rest = [{"name": name, "is_applied": False} for name in RULES if name not in applied]
+        return [*applied.values(), *rest]
 
     def clean(self, value: Any) -> list[Any]:
         return [entry for entry in super().clean(value) if entry is not None]

@@ -240,9 +240,10 @@ def _renamed(formsets: Any) -> dict[str, str]:
 
 def _follow(study: Study, renamed: dict[str, str]) -> None:
     """Bring conditions and blocks into line with the names and languages that were saved."""
-    for condition in study.conditions:
-        condition["blocks"] = [renamed.get(key, key) for key in condition["blocks"]]
-    study.save(update_fields=["conditions"])
+    if renamed and study.conditions:
+        for condition in study.conditions:
+            condition["blocks"] = [renamed.get(key, key) for key in condition["blocks"]]
+        study.save(update_fields=["conditions"])
     for block in study.blocks.all():
         texts = {code: block.texts.get(code, {}) for code in study.languages}
         if texts != block.texts:

@@ -239,7 +239,12 @@ class StudyForm(DesignForm):
 
 
 def _in_form(place: str, effects: list[str]) -> str:
-    """The place of a fault in the form, where each smallest effect is a row."""
+    """The place of a fault in the form, where each smallest effect is a row.
+
+    Only the rules that the analysis knows have one.
+    """
+    if re.fullmatch(r"exclusion_rules\[\d+\]\.name", place):
+        return "exclusion_rules"
     place = place.removeprefix("analysis_plan.")
     claim = place.removeprefix("smallest_effects.")
     return f"smallest_effects[{effects.index(claim)}].effect" if claim in effects else place

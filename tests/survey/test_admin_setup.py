@@ -214,6 +214,16 @@ def test_form_applies_rules_in_their_order(draft, client):
     ]
 
 
+def test_form_names_a_rule_that_the_analysis_does_not_know_and_lets_it_go(draft, client):
+    draft.exclusion_rules = [{"name": "outliers", "parameters": {}}]
+    draft.save()
+    page = client.get(change_of(draft)).content.decode()
+    assert "Found: &#x27;outliers&#x27;. Allowed: incomplete, catch_trials" in page
+    assert client.post(change_of(draft), sent(page, "study_form")).status_code == 302
+    draft.refresh_from_db()
+    assert draft.exclusion_rules == []
+
+
 def test_form_knows_the_rules_of_the_analysis():
     known = {name: dict(rule.defaults) for name, rule in exclusions.RULES.items()}
     offered = constants.EXCLUSION_RULES
