@@ -3,6 +3,7 @@
     uv run python tests/benchmarks/serve.py --participants 4000            (SQLite)
     uv run python tests/benchmarks/serve.py --participants 5000 --database postgres://...
     uv run python tests/benchmarks/serve.py --participants 64 --think 0     (closed loop)
+    uv run python tests/benchmarks/serve.py --participants 64 --think 0 --peer otree
 
 The real server runs on core 0 (workers share it and core 1 where there are several), the
 synthetic participants on core 1. Each participant carries its own state and keeps its connection:
@@ -18,17 +19,22 @@ import os
 import random
 import resource
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import otree_peer
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 8765
 TRIALS = 60
+ROUNDS = 3
 
 
 @dataclass
@@ -84,12 +90,14 @@ async def participant(token: str, think: float, start: float, end: float, tally:
     writer.close()
 
 
-async def load(tokens: list[str], think: float, ramp: float, seconds: float) -> Tally:
+async def load(
+    tokens: list[str], think: float, ramp: float, seconds: float, go: Any = participant
+) -> Tally:
     """All participants, joining evenly during the ramp; only what comes after it is counted."""
     tally, begin = Tally(), time.monotonic()
     end = begin + ramp + seconds
     tasks = [
-        participant(token, think, begin + ramp * i / len(tokens), end, tally)
+        go(token, think, begin + ramp * i / len(tokens), end, tally)
         for i, token in enumerate(tokens)
     ]
 
@@ -176,7 +184,8 @@ def children(pid: int) -> list[int]:
     return direct + [grandchild for child in direct for grandchild in children(child)]
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> tuple[float, float]:
+    """Measure our server; returns trials a second and CPU milliseconds a trial."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as folder:
@@ -193,32 +202,75 @@ def run(options: argparse.Namespace) -> None:
         command += ["--port", str(PORT), "--workers", str(options.workers)]
         server = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
         try:
-            wait_until_it_answers(server)
-            wait_until_it_rests(server)
-            os.sched_setaffinity(0, {1})
-            before, began = cpu_seconds(server.pid), time.monotonic()
-            own = time.process_time()
-            ramp = options.ramp if options.think else 0.0
-            tally = asyncio.run(load(tokens, options.think, ramp, options.seconds))
-            wall, cpu = time.monotonic() - began, cpu_seconds(server.pid) - before
-            report(options, tally, wall, cpu, time.process_time() - own, memory_mb(server.pid))
+            return measured(options, server, tokens, participant, "Honmono")
         finally:
             server.terminate()
             server.wait(30)
 
 
+def run_peer(options: argparse.Namespace, peer: otree_peer.Peer) -> tuple[float, float]:
+    """The same for the other server."""
+    server = peer.start(options.cores)
+    try:
+        wait_until_it_answers(server)
+        codes = peer.enrol(options.participants)
+        return measured(options, server, codes, partial(otree_peer.participant, PORT), "oTree")
+    finally:
+        peer.stop(server)
+
+
+def measured(
+    options: argparse.Namespace,
+    server: "subprocess.Popen[bytes]",
+    people: list[str],
+    go: Any,
+    name: str,
+) -> tuple[float, float]:
+    """Let all take part once the server answers; print what was seen."""
+    wait_until_it_answers(server)
+    os.sched_setaffinity(0, {1})
+    before, began = cpu_seconds(server.pid), time.monotonic()
+    own = time.process_time()
+    ramp = options.ramp if options.think else 0.0
+    tally = asyncio.run(load(people, options.think, ramp, options.seconds, go))
+    wall, cpu = time.monotonic() - began, cpu_seconds(server.pid) - before
+    own = time.process_time() - own
+    return report(options, tally, wall, cpu, own, memory_mb(server.pid), name)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Ours and oTree in turn, so that a busy machine slows both; the medians are compared."""
+    with tempfile.TemporaryDirectory() as folder:
+        peer = otree_peer.Peer(Path(folder), TRIALS, PORT, options.database)
+        peer.set_up()
+        pairs = [(run(options), run_peer(options, peer)) for _round in range(ROUNDS)]
+    (ours, our_cpu), (theirs, their_cpu) = (
+        [statistics.median(column) for column in zip(*side, strict=True)]
+        for side in zip(*pairs, strict=True)
+    )
+    print(f"Honmono is oTree times {ours / theirs:.1f} in trials/s", end=", ")
+    print(f"times {their_cpu / our_cpu:.1f} in trials a second of the server's CPU")
+
+
 def report(
-    options: argparse.Namespace, tally: Tally, wall: float, cpu: float, own: float, mb: list[int]
-) -> None:
+    options: argparse.Namespace,
+    tally: Tally,
+    wall: float,
+    cpu: float,
+    own: float,
+    mb: list[int],
+    name: str,
+) -> tuple[float, float]:
     n, counted = len(tally.latencies), wall - (options.ramp if options.think else 0.0)
     kind = f"every {options.think:g} s" if options.think else "closed loop"
     print(
-        f"{'PostgreSQL' if options.database else 'SQLite'}, {options.participants} participants, "
-        f"{kind}: {n / counted:.0f} trials/s, {cpu / n * 1000:.2f} CPU ms a trial, "
+        f"{name}, {'PostgreSQL' if options.database else 'SQLite'}, {options.participants} "
+        f"participants, {kind}: {n / counted:.0f} trials/s, {cpu / n * 1000:.2f} CPU ms a trial, "
         f"p50 {tally.percentile(0.5):.0f} ms, "
         f"p99 {tally.percentile(0.99):.0f} ms, errors {tally.errors}; server CPU "
         f"{cpu / wall:.2f} cores, generator {own / wall:.2f} cores, server memory {mb} MB"
     )
+    return n / counted, cpu / n * 1000
 
 
 def main() -> None:
@@ -230,10 +282,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--cores", default="0", help="cores of the server, as taskset wants them")
     parser.add_argument("--database", help="address of a PostgreSQL database; SQLite without")
+    parser.add_argument("--peer", choices=["otree"], help="measure oTree too, in turns with ours")
     parser.add_argument("--set-up", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.set_up:
         set_up(options.set_up)
+    elif options.peer:
+        compare(options)
     else:
         run(options)
 
