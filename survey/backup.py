@@ -181,7 +181,10 @@ class ExactEncoder(DjangoJSONEncoder):
 
 def _write_files(members: Members) -> int:
     root, count = Path(settings.MEDIA_ROOT), 0
+    waiting = root / "uploads"  # sent, not yet imported
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        if path.is_relative_to(waiting):
+            continue
         with suppress(FileNotFoundError):  # removed in this moment, so no row names it any more
             members.add_bytes(f"files/{path.relative_to(root).as_posix()}", path.read_bytes())
             count += 1

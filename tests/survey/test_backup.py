@@ -118,6 +118,18 @@ def test_restore_into_each_engine_brings_everything_back(busy_study, tmp_path, p
     assert served == sorted(f"{stimulus.key}.jpg" for stimulus in busy_study.stimuli.all())
 
 
+def test_backup_leaves_out_what_was_sent_and_is_not_imported_yet(busy_study, tmp_path, media):
+    (media / "uploads" / "key" / "sent").mkdir(parents=True)
+    (media / "uploads" / "key" / "sent" / "images.zip").write_bytes(b"large")
+    kept = [path for path in (media / "stimuli").iterdir() if path.is_file()]
+
+    backup.write(tmp_path / "backup")
+
+    with tarfile.open(tmp_path / "backup") as archive:
+        files = [name for name in archive.getnames() if name.startswith("files/")]
+    assert sorted(files) == sorted(f"files/stimuli/{path.name}" for path in kept)
+
+
 def test_backup_leaves_out_only_what_is_of_the_moment(db):
     kept = {model._meta.db_table for model in backup.tables()}
 

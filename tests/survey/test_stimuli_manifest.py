@@ -342,6 +342,20 @@ def test_prepare_all_gives_the_same_on_one_and_two_processes(pack, tmp_path):
     assert steps == [(i, 17) for i in range(1, 18)]
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_prepare_all_holds_no_image_when_it_writes_them(tmp_path, jobs):
+    manifest = read_manifest(folder(tmp_path / "in", many_images(17)))
+    (tmp_path / "out").mkdir()
+
+    held = prepare_all(manifest, DISPLAY, jobs=jobs, folder=tmp_path / "out")
+
+    assert {image.jpeg for image in held} == {b""}
+    written = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    wanted = prepare_all(manifest, DISPLAY, jobs=1)
+    rows = zip(manifest.rows, wanted, strict=True)
+    assert written == {f"{row.number}.jpg": image.jpeg for row, image in rows}
+
+
 def test_prepare_all_names_every_fault_at_once(tmp_path):
     files = many_images(5)
     files["1.jpg"] = files["1.jpg"][:-100]
