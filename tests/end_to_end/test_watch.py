@@ -49,12 +49,18 @@ def run(website, *command):
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def signed_in(website):
+    """The key of a session, and the number of the study `short`."""
+    return json.loads(run(website, "-c", SIGN_IN))
+
+
 @pytest.fixture
-def researcher(visit, website):
+def researcher(visit, website, signed_in):
     """Open the pages of the study `short` as somebody who may see everything."""
 
     def open_browser(width=1440, height=900, language="en"):
-        key, study = json.loads(run(website, "-c", SIGN_IN))
+        key, study = signed_in
         visitor = visit(width, height, language)
         visitor.context.add_cookies([{"name": "sessionid", "value": key, "url": website.url}])
         visitor.study = f"/admin/survey/study/{study}"
@@ -123,7 +129,7 @@ def test_report_is_asked_for_watched_and_read_in_both_languages(
     visitor.press("form.downloads button")
     page.locator("progress").wait_for()
     check(page, screenshots, "report-running")
-    page.get_by_role("link", name="Read it (English)").wait_for(timeout=120_000)
+    page.get_by_role("link", name="Read it (English)").wait_for(timeout=300_000)
     check(page, screenshots, "report-done")
     for language in ("en", "ja"):
         address = page.locator(f'a[href$="/{language}/report.html"]').get_attribute("href")
