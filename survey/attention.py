@@ -40,14 +40,17 @@ def on_entry(*, honeypot: str, opened: str, webdriver: str) -> list[str]:
     """Flags of the way in: what was filled in that nobody can see, how fast, with what."""
     signs = {
         "honeypot": bool(honeypot),
-        "too_fast_start": _seconds_since(opened) < MIN_SECONDS,
+        "too_fast_start": 0 <= _seconds_since(opened) < MIN_SECONDS,
         "webdriver": webdriver == "true",
     }
     return [name for name, seen in signs.items() if seen]
 
 
 def _seconds_since(opened: str) -> float:
-    """How long the page was open; 0 for whoever sends the form without the page."""
+    """How long the page was open; 0 for whoever sends the form without the page.
+
+    Less than 0 where the server's clock was set back meanwhile: that says nothing of anybody.
+    """
     try:
         return time.time() - float(signing.loads(opened, salt=SALT))
     except signing.BadSignature:

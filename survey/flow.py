@@ -296,15 +296,21 @@ def _response(
     except answers.AnswerError:
         text = _("This answer is not among the choices.")
         raise FlowError("bad_response", text, 400) from None
-    now, delivered = timezone.now(), _delivered_at(trial, near)
     response = Response(trial_id=trial.pk, language=participant.language, **values)
-    response.answered_at = now
-    if delivered is not None:
-        response.server_elapsed_ms = (now - delivered).total_seconds() * 1000
-        too_long = (response.rt_ms or 0) > response.server_elapsed_ms
-        if too_long and not participant.is_simulated:  # bots have no clock
-            response.flags.append("rt_exceeds_server")
+    response.answered_at = timezone.now()
+    elapsed = _elapsed_ms(response.answered_at, _delivered_at(trial, near))
+    response.server_elapsed_ms = elapsed
+    too_long = elapsed is not None and (response.rt_ms or 0) > elapsed
+    if too_long and not participant.is_simulated:  # bots have no clock
+        response.flags.append("rt_exceeds_server")
     return response
+
+
+def _elapsed_ms(answered: datetime, delivered: datetime | None) -> float | None:
+    """Time on the server; unknown where its clock was set back meanwhile."""
+    if delivered is None or answered < delivered:
+        return None
+    return (answered - delivered).total_seconds() * 1000
 
 
 def _delivered_at(trial: Planned, near: list[Planned]) -> datetime | None:
