@@ -86,7 +86,7 @@ def _plan(
     counts = {} if is_simulated else allocation.conditions
     condition = design.choose_condition(frozen.study, counts, rng)
     if condition:
-        number = _number_within(allocation.study, condition, is_simulated)
+        number = _number_within(allocation, condition, is_simulated)
     planned = design.plan_trials(
         frozen.study,
         frozen.stimuli,
@@ -106,14 +106,19 @@ def _count(
         allocation.started_simulated += 1
     else:
         allocation.started += 1
+        allocation.places += 1
+        name = participant.condition
+        allocation.numbers[name] = allocation.numbers.get(name, 0) + 1
         _book(allocation, participant, _units_of_plan(planned), sign=1)
     allocation.save()
 
 
-def _number_within(study: Study, condition: str, is_simulated: bool) -> int:
+def _number_within(allocation: Allocation, condition: str, is_simulated: bool) -> int:
     """The running number within a condition, so that orders are balanced in each of them."""
-    same = study.participants.filter(condition=condition, is_simulated=is_simulated)
-    return same.count()
+    if is_simulated:
+        robots = allocation.study.participants.filter(condition=condition, is_simulated=True)
+        return robots.count()
+    return int(allocation.numbers.get(condition, 0))
 
 
 def simulation_pass() -> str:
@@ -144,7 +149,8 @@ def check_open(study: Study, *, is_simulated: bool = False) -> None:
 
 def places_taken(study: Study) -> int:
     """Participants who have completed or started not long ago; simulated ones hold no place."""
-    return study.participants.filter(holds_place=True).count()
+    allocation = Allocation.objects.filter(study=study).only("places").first()
+    return allocation.places if allocation else 0
 
 
 def give_place_back(participant: Participant, allocation: Allocation) -> None:
@@ -161,8 +167,9 @@ def take_place_back(participant: Participant, allocation: Allocation) -> None:
     if participant.holds_place or participant.is_simulated:
         return
     study = participant.study
-    participant.over_quota = study.quota is not None and places_taken(study) >= study.quota
+    participant.over_quota = study.quota is not None and allocation.places >= study.quota
     participant.holds_place = not participant.over_quota
+    allocation.places += participant.holds_place
     participant.save(update_fields=["over_quota", "holds_place"])
     _book(allocation, participant, _units_of_participant(participant), sign=1)
     allocation.save()
@@ -186,9 +193,12 @@ def _release_places(study: Study, allocation: Allocation) -> None:
     )
     for participant in late:
         _release(participant, allocation)
+    if late:
+        allocation.save()
 
 
 def _release(participant: Participant, allocation: Allocation) -> None:
+    allocation.places -= participant.holds_place
     participant.holds_place = False
     participant.save(update_fields=["holds_place"])
     _book(allocation, participant, _units_of_participant(participant), sign=-1)

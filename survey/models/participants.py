@@ -24,12 +24,16 @@ def new_code() -> str:
 class Allocation(models.Model):
     """How often each pair or stimulus was given out: one row a study, locked while one starts.
 
-    It counts the participants who hold a place: completed, or started not long ago.
+    Exposures and conditions are those of the participants who hold a place (completed, or started
+    not long ago), and `places` is how many they are; `numbers` is how many ever started in each
+    condition. So a start counts no rows, however many there are.
     """
 
     study = models.OneToOneField(Study, on_delete=models.CASCADE, primary_key=True)
     started = models.PositiveIntegerField(default=0)
     started_simulated = models.PositiveIntegerField(default=0)
+    places = models.PositiveIntegerField(default=0)
+    numbers = models.JSONField(default=dict)
     conditions = models.JSONField(default=dict)
     exposures = models.JSONField(default=dict)
 

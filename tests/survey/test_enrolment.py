@@ -28,8 +28,12 @@ def exposures(study):
 
 
 def allocated(study):
-    """The same as the allocation has it."""
-    counts = Allocation.objects.get(study=study).exposures["detection"]
+    """The same as the allocation has it, whose other counts are right too."""
+    allocation = Allocation.objects.get(study=study)
+    people = study.participants.filter(is_simulated=False)
+    assert allocation.places == people.filter(holds_place=True).count()
+    assert allocation.numbers == Counter(people.values_list("condition", flat=True))
+    counts = allocation.exposures["detection"]
     return Counter({unit: n for unit, n in counts.items() if unit.startswith("pair") and n})
 
 
