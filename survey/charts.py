@@ -124,19 +124,16 @@ def points(places: Points) -> str:
     return " ".join(f"{x:.2f},{100 - y:.2f}" for x, y in places)
 
 
-def steps(times: Sequence[datetime], start: datetime, end: datetime, top: float) -> Points:
-    """How many there were by when: a curve that rises by one at each time."""
+def steps(
+    reached: Sequence[tuple[int, datetime]], start: datetime, end: datetime, top: float
+) -> Points:
+    """How many there were by when: a curve that rises at each time to the number of that time."""
     span = max((end - start).total_seconds(), 1)
     places = [(0.0, 0.0)]
-    for number, moment in _thin(times):
+    for number, moment in reached:
         across = 100 * (moment - start).total_seconds() / span
         places += [(across, places[-1][1]), (across, 100 * number / top)]
     return [*places, (100.0, places[-1][1])]
-
-
-def _thin(times: Sequence[datetime], most: int = 300) -> list[tuple[int, datetime]]:
-    numbered = list(enumerate(sorted(times), start=1))
-    return numbered[:: max(1, len(numbered) // most)] + numbered[-1:]
 
 
 def time_marks(start: datetime, end: datetime) -> list[Mark]:

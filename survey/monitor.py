@@ -7,22 +7,25 @@ whether a hundred or a hundred thousand have completed.
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models.functions import Mod, RowNumber, TruncDate
 
 from analysis import schema, sequential
 from survey import studies
 from survey.design.selection import without_catch
-from survey.models import Allocation, Response, Study, Trial
+from survey.models import Allocation, Participant, Response, Study, Trial
 
 #: From so many participants on the asymptotic confidence sequences are shown.
 FIRST_LOOK = 30
 #: So many participants are newly looked at in one look; the rest follow in the next ones.
-AT_ONCE = 1_000
+AT_ONCE = 300
+#: So many points are enough for a curve.
+POINTS = 300
 #: Response times and durations are those of the last so many who completed.
 RECENT = 100
 
@@ -30,6 +33,13 @@ CHANCE = 0.5
 
 
 # --- who came ------------------------------------------------------------------------------------
+
+
+class Reached(NamedTuple):
+    """When there were so many."""
+
+    number: int
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -43,30 +53,65 @@ class Enrolment:
     places: int
     quota: int | None
     over_quota: int
-    entered_at: list[datetime]
-    completed_at: list[datetime]
+    entered_at: list[Reached]
+    completed_at: list[Reached]
+    days: list[tuple[date, int, int]]  # how many entered and completed on each
     median_minutes: float | None
 
 
 def enrolment(study: Study, simulated: bool = False) -> Enrolment:
-    """Counts and times of those who entered; entering is consenting."""
-    people = study.participants.filter(is_simulated=simulated)
-    times = list(people.values_list("consented_at", "completed_at", "withdrawn_at"))
-    done = sorted((end, end - begin) for begin, end, _gone in times if end)
-    answered = Response.objects.filter(trial__participant=OuterRef("pk"))
-    recent = [duration.total_seconds() / 60 for _end, duration in done[-RECENT:]]
-    return Enrolment(
-        entered=len(times),
-        started=people.filter(Exists(answered)).count(),
-        completed=len(done),
-        withdrawn=sum(gone is not None for _begin, _end, gone in times),
-        places=people.filter(holds_place=True).count(),
-        quota=study.quota,
-        over_quota=people.filter(over_quota=True).count(),
-        entered_at=[begin for begin, _end, _gone in times],
-        completed_at=[end for end, _duration in done],
-        median_minutes=median(recent) if recent else None,
+    """Counts and times of those who entered; entering is consenting.
+
+    The database counts, so that little has to be fetched however many there are.
+    """
+    people = study.participants.filter(is_simulated=simulated).order_by()
+    done = people.filter(completed_at__isnull=False)
+    counts = people.aggregate(
+        entered=Count("pk"),
+        completed=Count("completed_at"),
+        withdrawn=Count("withdrawn_at"),
+        places=Count("pk", filter=Q(holds_place=True)),
+        over_quota=Count("pk", filter=Q(over_quota=True)),
     )
+    return Enrolment(
+        **counts,
+        started=counts["completed"] + _unfinished(people),
+        quota=study.quota,
+        entered_at=_reached(people, "consented_at", counts["entered"]),
+        completed_at=_reached(done, "completed_at", counts["completed"]),
+        days=_days(people),
+        median_minutes=_median_minutes(done),
+    )
+
+
+def _unfinished(people: QuerySet[Participant]) -> int:
+    """Those who responded and have not completed, or not any more."""
+    answered = Response.objects.filter(trial__participant=OuterRef("pk"))
+    return people.filter(Exists(answered), completed_at__isnull=True).count()
+
+
+def _reached(people: QuerySet[Participant], name: str, how_many: int) -> list[Reached]:
+    """When each so-manieth of them came, and the last one: enough to draw how the number grew."""
+    numbered = people.annotate(nth=Window(RowNumber(), order_by=F(name).asc()), at=F(name))
+    step = max(1, how_many // POINTS)
+    kept = numbered.annotate(rest=Mod("nth", step)).filter(Q(rest=1 % step) | Q(nth=how_many))
+    return [Reached(*row) for row in kept.order_by("nth").values_list("nth", "at")]
+
+
+def _days(people: QuerySet[Participant]) -> list[tuple[date, int, int]]:
+    entered, completed = (
+        dict(people.values_list(TruncDate(name)).annotate(n=Count(name)).filter(n__gt=0))
+        for name in ("consented_at", "completed_at")
+    )
+    days = sorted(entered | completed)
+    return [(day, entered.get(day, 0), completed.get(day, 0)) for day in days]
+
+
+def _median_minutes(done: QuerySet[Participant]) -> float | None:
+    """Half of the last ones were faster."""
+    recent = done.order_by("-completed_at").values_list("consented_at", "completed_at")[:RECENT]
+    minutes = [(end - begin).total_seconds() / 60 for begin, end in recent if end]
+    return median(minutes) if minutes else None
 
 
 def exposures(study: Study, simulated: bool = False) -> dict[str, dict[str, int]]:

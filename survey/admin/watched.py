@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from survey import charts, monitor
 from survey.charts import Column, Histogram, Line, LineChart, Mark
 from survey.models import Study, Task
-from survey.monitor import CHANCE, FIRST_LOOK, Conduct, Enrolment, Key, Running
+from survey.monitor import CHANCE, FIRST_LOOK, Conduct, Enrolment, Key, Reached, Running
 
 #: Response times are drawn from a fifth of a second to a minute.
 RT_MS = (200.0, 60_000.0)
@@ -76,7 +76,7 @@ def _enrolment(came: Enrolment) -> Section:
         "lines",
         [_enrolment_chart(came)],
         (_("day"), _("entered"), _("completed")),
-        _by_day(came),
+        [(f"{day}", entered, completed) for day, entered, completed in came.days],
         is_wide=True,
     )
 
@@ -97,7 +97,7 @@ def _places(came: Enrolment) -> str:
 
 
 def _enrolment_chart(came: Enrolment) -> LineChart:
-    start, end = timezone.localtime(min(came.entered_at)), timezone.localtime()
+    start, end = timezone.localtime(came.entered_at[0].at), timezone.localtime()
     top = charts.ceiling(max(came.entered, came.quota or 0))
     lines = [
         _count_line(came.entered_at, start, end, top, "entered", _("entered")),
@@ -109,18 +109,11 @@ def _enrolment_chart(came: Enrolment) -> LineChart:
 
 
 def _count_line(
-    times: Sequence[datetime], start: datetime, end: datetime, top: int, kind: str, name: str
+    reached: Sequence[Reached], start: datetime, end: datetime, top: int, kind: str, name: str
 ) -> Line:
-    label = Mark(100 * len(times) / top, f"{name} {len(times):,}", kind)
-    return Line(charts.points(charts.steps(times, start, end, top)), kind, label)
-
-
-def _by_day(came: Enrolment) -> list[tuple[str, int, int]]:
-    entered, completed = (
-        Counter(timezone.localtime(moment).date() for moment in moments)
-        for moments in (came.entered_at, came.completed_at)
-    )
-    return [(f"{day}", entered[day], completed[day]) for day in sorted(entered | completed)]
+    now = reached[-1].number if reached else 0
+    label = Mark(100 * now / top, f"{name} {now:,}", kind)
+    return Line(charts.points(charts.steps(reached, start, end, top)), kind, label)
 
 
 def _flow(came: Enrolment, did: Conduct) -> Section:

@@ -1,7 +1,7 @@
 """Watching a study: counts, balance, and estimates that may be looked at as often as one likes."""
 
 import re
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from math import isnan, sqrt
 
 import numpy as np
@@ -72,6 +72,33 @@ def test_enrolment_tells_the_median_of_the_durations(study):
         end = person.consented_at + timedelta(minutes=minutes)
         Participant.objects.filter(pk=person.pk).update(completed_at=end)
     assert monitor.enrolment(study).median_minutes == pytest.approx(2)
+
+
+def test_enrolment_fetches_few_times_of_many_participants(study, monkeypatch):
+    monkeypatch.setattr(monitor, "POINTS", 3)
+    begin = timezone.make_aware(datetime(2026, 3, 1, 23, 30))
+    for number in range(11):  # the last ones after midnight, and out of order
+        person = factories.enrol(study, number)
+        moment = begin + timedelta(minutes=7 * (number * 5 % 11))
+        Participant.objects.filter(pk=person.pk).update(consented_at=moment)
+    Participant.objects.filter(number__lt=2).update(completed_at=begin + timedelta(days=1))
+
+    came = monitor.enrolment(study)
+
+    minutes = [(at - begin) // timedelta(minutes=7) for _number, at in came.entered_at]
+    assert [number for number, _at in came.entered_at] == [1, 4, 7, 10, 11]
+    assert minutes == [0, 3, 6, 9, 10]
+    assert [number for number, _at in came.completed_at] == [1, 2]
+    assert came.days == [(date(2026, 3, 1), 5, 0), (date(2026, 3, 2), 6, 2)]
+
+
+def test_enrolment_counts_who_started_and_left(study):
+    left, quick = factories.enrol(study), factories.enrol(study)
+    factories.record(left, factories.payload(left))
+    flow.withdraw(left)
+    factories.complete(quick)
+
+    assert monitor.enrolment(study).started == 2
 
 
 def test_exposures_count_the_pairs_that_were_given_out(db):
