@@ -43,10 +43,12 @@ def _installed() -> Path | None:
 class Postgres:
     """A server of our own, which can be stopped, killed and started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self._bin = programs()
+        place = {"HONMONO_POSTGRES_FOLDER": str(folder)} if folder else {}
         started = subprocess.run(
             [ROOT / ".ci" / "postgres", str(free_port())],
+            env=os.environ | place,
             check=True,
             capture_output=True,
             text=True,

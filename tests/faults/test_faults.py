@@ -22,6 +22,7 @@ import pytest
 
 from tests import postgres
 from tests.faults.crowd import Crowd, Visitor
+from tests.faults.disk import Disk
 from tests.faults.site import Site
 
 KILLS = int(os.environ.get("HONMONO_FAULT_KILLS", "1"))
@@ -30,8 +31,16 @@ ENGINES = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[postgres.Postgres]:
-    server = postgres.Postgres()
+def disk() -> Iterator[Disk]:
+    """The disk of the database; the long form writes more."""
+    disk = Disk(megabytes=4000 if KILLS > 10 else 250)
+    yield disk
+    disk.remove()
+
+
+@pytest.fixture(scope="module")
+def database(disk) -> Iterator[postgres.Postgres]:
+    server = postgres.Postgres(disk.folder)
     yield server
     server.remove()
 
@@ -182,6 +191,30 @@ def test_full_disk_acknowledges_nothing_that_is_not_stored(site, report):
 def limit_files(site: Site, size: int) -> None:
     for pid in (site.process.pid, *site.descendants()):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+@pytest.mark.parametrize("site", ["postgresql"], indirect=True)
+def test_full_disk_of_postgresql_loses_nothing(site, disk, report):
+    """The tables cannot grow until there is room again; the crowd goes on by itself."""
+    with Crowd(site.port) as crowd:
+        wait_for_work(crowd)
+        disk.fill()
+        try:
+            wait_for_trouble(crowd)
+        finally:
+            disk.free()
+        wait_for_work(crowd)
+
+    assert crowd.faults(site.look()) == []
+    report("postgresql, disk full", crowd, 1)
+
+
+def wait_for_trouble(crowd: Crowd) -> None:
+    """Until every visitor has been refused, on average."""
+    deadline = time.monotonic() + 60
+    while crowd.troubles < len(crowd.visitors):
+        assert time.monotonic() < deadline, crowd.acknowledged
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("site", ENGINES, indirect=True)
