@@ -22,7 +22,7 @@ from tests import postgres
 from tests.benchmarks import export
 
 PER_PERSON = 60
-PEOPLE, ANSWERS, LOOKS = 200, 20, 5
+PEOPLE, ANSWERS, LOOKS = 200, 10, 5
 GB_FREE = 15
 
 
@@ -110,9 +110,8 @@ def spread_over_ten_days() -> None:
         for table in ("survey_participant", "survey_trial"):
             last = f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
             cursor.execute(last)
-        cursor.execute(
-            "UPDATE survey_allocation SET started = (SELECT count(*) FROM survey_participant)"
-        )
+        people = "(SELECT count(*) FROM survey_participant)"
+        cursor.execute(f"UPDATE survey_allocation SET started = {people}, places = {people}")
         cursor.execute("VACUUM ANALYZE")
 
 
