@@ -143,7 +143,7 @@ def _ask_all(sample: Sample, plan: Plan) -> list[Finding]:
 
 
 def ask(question: Question, sample: Sample, plan: Plan) -> Finding:
-    """The answer to a question, and all but its groups again without exclusions.
+    """The answer to a question, and its headlines again without exclusions.
 
     Rows without exclusions have `exclusions=none` in their subset. Where no response was left
     out they are the same, and nothing is computed twice.

@@ -67,12 +67,22 @@ def accuracy(
     finding = Finding(QUESTION, results=found.results, warnings=found.warnings)
     if measure.by is not None:
         finding.results += _by_origin(rows, scope, plan)
-    finding.add(sensitivity(scope, rows, plan, what))
+    if sample.details:
+        finding.add(_details(sample, plan, rows, scope, measure, contrast))
+    return found, finding
+
+
+def _details(
+    sample: Sample, plan: Plan, rows: pd.DataFrame, scope: Scope, measure: Measure, contrast: str
+) -> Finding:
+    """Sensitivity and bias, hard items, learning, and the accuracy of groups."""
+    part, what = contrast_part(contrast, sample.contrasts), where(contrast, scope.task)
+    finding = sensitivity(scope, rows, plan, what)
     finding.results += subgroups.items_below_chance(scope, rows, measure)
     finding.add(subgroups.learning(scope, rows, measure, plan, what))
     finding.results += subgroups.by_group(scope, rows, measure, part, plan)
     finding.results += subgroups.expertise(scope, rows, measure, sample.participants, part, plan)
-    return found, finding
+    return finding
 
 
 def _measure(task: str) -> Measure:

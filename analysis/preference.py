@@ -60,7 +60,7 @@ def _details(
     plan: Plan,
 ) -> list[Result]:
     """What goes together with liking; nothing for other comparisons."""
-    if asked not in LIKING:
+    if asked not in LIKING or not sample.details:
         return []
     ratings = of_contrast(of_task(sample.main, ["rate_single"]), contrast)
     if "question" in ratings:

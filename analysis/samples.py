@@ -17,7 +17,7 @@ class Sample:
     """The trials that count, and all of them: without the rules that judge quality.
 
     `kept.main` are the main trials that were answered; the tables of an exported data set
-    follow.
+    follow. `details` says whether more is wanted than the headlines and what they rest on.
     """
 
     kept: Kept
@@ -25,6 +25,7 @@ class Sample:
     stimuli: pd.DataFrame | None = None
     participants: pd.DataFrame | None = None
     generators: pd.DataFrame | None = None
+    details: bool = True
 
     @property
     def main(self) -> pd.DataFrame:
@@ -41,8 +42,8 @@ class Sample:
         return len(self.kept.trials) == len(self.whole.trials)
 
     def without_exclusions(self) -> "Sample":
-        """The sample of all responses."""
-        return replace(self, kept=self.whole)
+        """The sample of all responses, for the headlines."""
+        return replace(self, kept=self.whole, details=False)
 
 
 @dataclass
