@@ -79,14 +79,19 @@ def test_simulated_power_does_not_depend_on_the_number_of_processes():
 
 @pytest.mark.filterwarnings("default")  # the cluster's own, when it shuts down
 def test_simulated_power_on_a_dask_cluster_is_the_same():
+    """Two processes share the work, and the result is that of one."""
     from distributed import LocalCluster
+    from distributed.diagnostics.task_stream import TaskStreamPlugin
 
     with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", dashboard_address=None
+        n_workers=2, threads_per_worker=1, protocol="tcp", dashboard_address=None
     ) as cluster:
+        seen = TaskStreamPlugin(cluster.scheduler)
+        cluster.scheduler.add_plugin(seen)
         found = simulated(PLAN, runs=24, scheduler=cluster.scheduler_address)
 
     here = simulated(PLAN, runs=24)
+    assert len({task["worker"] for task in seen.buffer}) == 2
     assert (found.difference, found.equivalence) == (here.difference, here.equivalence)
     assert found.width == pytest.approx(here.width)
 
