@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests import postgres
 from tests.benchmarks import export
@@ -122,30 +123,57 @@ def measure() -> None:
 
     study = Study.objects.get()
     print(f"{Response.objects.count():,} responses, {Participant.objects.count():,} participants")
-    people, starts = [], []
-    for number in range(PEOPLE):
-        starts.append(timed(lambda number: people.append(factories.enrol(study, number)), number))
-    told("start", starts)
-    firsts, records = [], []
+    start, first, record = Stopwatch("start"), Stopwatch("next trials"), Stopwatch("record")
+    people = [start.timed(factories.enrol, study, number) for number in range(PEOPLE)]
     for _answer in range(ANSWERS):
         for person in people:
             payload = factories.payload(person)
-            firsts.append(timed(lambda token: flow.ahead(flow.participant_of(token)), person.token))
-            records.append(timed(factories.record, person, payload))
-    told("next trials", firsts)
-    told("visit and record", records)
-    client = researcher()
-    pages = {"dashboard": "/admin/"}
-    pages |= {
-        name: f"/admin/survey/study/{study.pk}/{path}"
-        for name, path in {
-            "study page": "change/",
-            "watch": "watch/",
-            "live": "watch/live/",
-        }.items()
-    }
+            first.timed(lambda token: flow.ahead(flow.participant_of(token)), person.token)
+            record.timed(factories.record, person, payload)
+    for stopwatch in (start, first, record):
+        print(stopwatch, flush=True)
+    client, one = researcher(), f"/admin/survey/study/{study.pk}"
+    pages = {"dashboard": "/admin/", "study page": f"{one}/change/", "live": f"{one}/watch/live/"}
     for name, path in pages.items():
-        told(name, [timed(opened, client, path) for _look in range(LOOKS)])
+        look = Stopwatch(name)
+        for _look in range(LOOKS):
+            look.timed(opened, client, path)
+        print(look, flush=True)
+
+
+class Stopwatch:
+    """Wall time of each call, and CPU of this process and of its backend in the database.
+
+    On a machine that is busy with other things the CPU is what counts.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.milliseconds, self.cpu = name, [], 0.0
+
+    def timed(self, job: Callable[..., Any], *values: Any) -> Any:
+        began, cpu = time.perf_counter(), cpu_seconds()
+        result = job(*values)
+        self.cpu += cpu_seconds() - cpu
+        self.milliseconds.append((time.perf_counter() - began) * 1000)
+        return result
+
+    def __str__(self) -> str:
+        n = len(self.milliseconds)
+        cuts = statistics.quantiles(self.milliseconds, n=100, method="inclusive")
+        return (
+            f"{self.name}: n {n}, median {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms, "
+            f"{1000 * self.cpu / n:.1f} CPU ms"
+        )
+
+
+def cpu_seconds() -> float:
+    """Of this process and of the connection's backend, which is on this machine."""
+    from django.db import connection
+
+    connection.ensure_connection()
+    pid = connection.connection.info.backend_pid
+    parts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return time.process_time() + (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def researcher():
@@ -165,22 +193,6 @@ def opened(client, path: str) -> None:
     status = client.get(path).status_code
     if status != 200:
         raise SystemExit(f"{path} was answered with {status}")
-
-
-def timed(job: Callable[..., object], *values: object) -> float:
-    """Milliseconds."""
-    began = time.perf_counter()
-    job(*values)
-    return (time.perf_counter() - began) * 1000
-
-
-def told(name: str, milliseconds: list[float]) -> None:
-    cuts = statistics.quantiles(milliseconds, n=100, method="inclusive")
-    print(
-        f"{name}: n {len(milliseconds)}, first {milliseconds[0]:.1f} ms, median {cuts[49]:.1f} ms, "
-        f"p99 {cuts[98]:.1f} ms",
-        flush=True,
-    )
 
 
 if __name__ == "__main__":
