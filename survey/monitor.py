@@ -23,7 +23,7 @@ from survey.models import Allocation, Participant, Response, Study, Trial
 #: From so many participants on the asymptotic confidence sequences are shown.
 FIRST_LOOK = 30
 #: So many participants are newly looked at in one look; the rest follow in the next ones.
-AT_ONCE = 300
+AT_ONCE = 200
 #: So many points are enough for a curve.
 POINTS = 300
 #: Response times and durations are those of the last so many who completed.

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -31,7 +32,8 @@ def watch_live(request: HttpRequest, study: Study) -> HttpResponse:
 
 
 def _context(request: HttpRequest, study: Study) -> dict[str, Any]:
-    counts = Counter(study.participants.values_list("is_simulated", flat=True))
+    groups = study.participants.order_by().values_list("is_simulated")
+    counts = Counter(dict(groups.annotate(n=Count("pk"))))
     simulated = _shows_simulated(request, counts)
     sees_responses = roles.may(request.user, Right.RESPONSES, study)
     who = "simulated" if simulated else "people"

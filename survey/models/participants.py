@@ -75,7 +75,20 @@ class Participant(models.Model):
         verbose_name = _("participant")
         verbose_name_plural = _("participants")
         ordering = ("-entered_at",)
-        indexes = [models.Index(fields=["study", "holds_place", "completed_at"])]
+        indexes = [
+            models.Index(fields=["study", "holds_place", "completed_at"]),
+            # what `survey.monitor` looks at again and again, without reading the rows themselves
+            models.Index(
+                fields=["study", "consented_at"],
+                condition=Q(is_simulated=False),
+                name="people_who_came",
+            ),
+            models.Index(
+                fields=["study", "completed_at", "id", "code", "consented_at"],
+                condition=Q(is_simulated=False, completed_at__isnull=False),
+                name="people_who_completed",
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(withdrawn_at__isnull=True) | Q(background__isnull=True),
