@@ -74,6 +74,8 @@ class Laplace:
                     self.factor = None
                     continue
                 step, moved = self._shorten(step, objective, fixed, values)
+                if moved[1] < objective:  # no step gains: this is the mode, as far as rounding goes
+                    break
             shrinkage = float(np.abs(moved[2]).max()) / max(float(np.abs(score).max()), TINY)
             decrement = float(score @ step) * min(shrinkage, 1.0) ** 2
             self.modes = self.modes + step
