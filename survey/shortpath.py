@@ -6,10 +6,13 @@ than the response itself. Everything else goes the long way.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
 
 from survey import views
+from survey.models import Participant
+from survey.views.private import unknown_link
 
 HOT = re.compile(r"/p/([^/]+)/(trials|responses)")
 VIEWS: dict[str, Callable[..., HttpResponse]] = {
@@ -23,6 +26,28 @@ HEADERS = {
 }
 
 
+def is_link(token: str) -> bool:
+    """Whether somebody has this link: asked before the body of the request is waited for.
+
+    So nobody without a link holds up the threads by sending slowly.
+    """
+    try:
+        return _found(token)
+    except Participant.DoesNotExist:
+        return False
+
+
+@lru_cache(maxsize=20_000)
+def _found(token: str) -> bool:
+    """Remembered once found, because a participant's row stays; an error is not remembered."""
+    Participant.objects.only("pk").get(token=token)
+    return True
+
+
+def _refuse(request: HttpRequest, token: str) -> HttpResponse:
+    return unknown_link(request)
+
+
 def short_path(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
@@ -32,7 +57,8 @@ def short_path(
         match = HOT.fullmatch(request.path_info)
         if match is None:
             return get_response(request)
-        response = VIEWS[match[2]](request, token=match[1])
+        view = VIEWS[match[2]] if is_link(match[1]) else _refuse
+        response = view(request, token=match[1])
         length = {"Content-Length": str(len(response.content))}
         for name, value in (HEADERS | length).items():
             response.headers[name] = value
