@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from survey import design, flow, markup, studies
+from survey import design, flow, markup, studies, visits
 from survey.models import Participant, Stimulus, Trial
 
 PROMPTS = {
@@ -25,7 +25,7 @@ GUESSING, CERTAIN = (
 )
 
 
-def state(participant: Participant, urls: dict[str, str], ahead: flow.Ahead) -> dict[str, Any]:
+def state(participant: Participant, urls: dict[str, str], ahead: visits.Ahead) -> dict[str, Any]:
     """Where the participant stands, and the next trials if there are any."""
     step = flow.step_of(participant, ahead.done)
     progress = {"step": step, "url": "", "done": ahead.done, "total": participant.planned}
@@ -86,11 +86,11 @@ def _confidence(block: design.Block, texts: dict[str, Any]) -> dict[str, Any] | 
     return {**ends, "slider": False, "steps": values}
 
 
-def trial(trial: Trial | flow.Planned, block: design.Block, token: str = "") -> dict[str, Any]:
+def trial(trial: Trial | visits.Planned, block: design.Block, token: str = "") -> dict[str, Any]:
     """What a browser gets of one trial; without a token of its own it is the trial's."""
     practice = trial.kind == "practice"
     return {
-        "token": token or flow.trial_token(trial),
+        "token": token or visits.trial_token(trial),
         "number": trial.index,
         "practice": practice,
         "images": [image_url(stimulus) for stimulus in trial.shown()],
@@ -100,7 +100,7 @@ def trial(trial: Trial | flow.Planned, block: design.Block, token: str = "") -> 
     }
 
 
-def _labels(trial: Trial | flow.Planned) -> list[Any] | None:
+def _labels(trial: Trial | visits.Planned) -> list[Any] | None:
     """The labels that are the manipulation of the study; hidden ones are not sent."""
     if trial.disclosure == "hidden":
         return None
@@ -111,7 +111,7 @@ def _labels(trial: Trial | flow.Planned) -> list[Any] | None:
     ]
 
 
-def image_url(stimulus: Stimulus | flow.Picture) -> str:
+def image_url(stimulus: Stimulus | visits.Picture) -> str:
     return _image_address().replace("KEY", stimulus.key)
 
 
@@ -129,7 +129,7 @@ def feedback(participant: Participant, recorded: flow.Recorded) -> dict[str, Any
 
 
 def told(
-    correct: bool | None, revealed: Trial | flow.Planned | None = None
+    correct: bool | None, revealed: Trial | visits.Planned | None = None
 ) -> dict[str, Any] | None:
     """Feedback in words; nothing where there is no right answer or none is told.
 
@@ -141,7 +141,7 @@ def told(
     return {"correct": correct, "text": text, "labels": revealed and truth(revealed)}
 
 
-def truth(trial: Trial | flow.Planned) -> list[str]:
+def truth(trial: Trial | visits.Planned) -> list[str]:
     """What each stimulus of a trial is; only for a trial whose response is locked."""
     names = {"real": _("Photograph"), "ai": _("AI image"), "enhanced": _("Changed by an AI")}
     return [names[stimulus.origin] for stimulus in trial.shown()]

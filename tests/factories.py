@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from survey import design, enrolment, flow, stimuli, studies
+from survey import design, enrolment, flow, stimuli, studies, visits
 from survey.models import Audit, Generator, Pair, Participant, Stimulus, Study, media_path
 
 TEXTS = {
@@ -121,10 +121,10 @@ def enrol(study: Study, number: int = 0, **more) -> Participant:
 
 def payload(participant: Participant, **more) -> dict:
     """A valid response to the participant's next trial."""
-    trial = flow.ahead(participant).trials[0]
+    trial = visits.ahead(participant).trials[0]
     block_plan = studies.block_of(participant.version, trial.block_key)
     answer = {"detect_single": "ai", "rate_single": 1}.get(trial.task, "left")
-    values = {"token": flow.trial_token(trial), "response": answer, "rt_ms": 0.05}
+    values = {"token": visits.trial_token(trial), "response": answer, "rt_ms": 0.05}
     if block_plan.confidence_steps:
         values["confidence"] = 1.0
     return values | more
@@ -132,7 +132,7 @@ def payload(participant: Participant, **more) -> dict:
 
 def record(participant: Participant, payload: dict) -> flow.Recorded:
     """Send a response as a browser does."""
-    visit = flow.visit(participant.token, payload.get("token"))
+    visit = visits.visit(participant.token, payload.get("token"))
     assert visit is not None
     return flow.record(visit, payload)
 

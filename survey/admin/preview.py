@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from survey import card, delivery, design, faults, flow, learning, markup, studies
+from survey import card, delivery, design, faults, flow, learning, markup, studies, visits
 from survey.admin import example, pages
 from survey.forms import BackgroundForm, ConsentForm
 from survey.models import Response, Study, Trial
@@ -177,7 +177,7 @@ def state(study: Study, done: int, language: str) -> dict[str, Any]:
         plan = studies.design_of(study)
         after = "preview_background" if plan.background else "preview_debrief"
         return progress | {"step": "background", "url": pages.address(study, after)}
-    ahead = [t for t in shown[done : done + flow.AHEAD] if t.block == shown[done].block]
+    ahead = [t for t in shown[done : done + visits.AHEAD] if t.block == shown[done].block]
     block = _block_of(study, ahead[0])
     is_first = done == 0 or shown[done - 1].block != ahead[0].block
     return progress | {

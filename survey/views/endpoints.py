@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from survey import delivery, flow
+from survey import delivery, flow, visits
 from survey.models import Participant
 from survey.views.errors import json_error
 from survey.views.private import language_of, unknown_link, urls_of, with_participant
@@ -20,7 +20,8 @@ MAX_BODY = 20_000
 @with_participant
 def trials(request: HttpRequest, participant: Participant) -> HttpResponse:
     """The next few trials."""
-    return JsonResponse(delivery.state(participant, urls_of(participant), flow.ahead(participant)))
+    coming = visits.ahead(participant)
+    return JsonResponse(delivery.state(participant, urls_of(participant), coming))
 
 
 @csrf_exempt  # the private token in the address is the credential; JSON is demanded
@@ -28,14 +29,14 @@ def trials(request: HttpRequest, participant: Participant) -> HttpResponse:
 def responses(request: HttpRequest, token: str) -> HttpResponse:
     """Store one response; acknowledged only after the commit."""
     payload = _payload(request)
-    visit = flow.visit(token, payload and payload.get("token"))
+    visit = visits.visit(token, payload and payload.get("token"))
     if visit is None:
         return unknown_link(request)
     with language_of(request, visit.participant):
         return _recorded(visit, payload)
 
 
-def _recorded(visit: flow.Visit, payload: dict[str, Any] | None) -> JsonResponse:
+def _recorded(visit: visits.Visit, payload: dict[str, Any] | None) -> JsonResponse:
     if payload is None:
         return json_error("bad_request", _("This answer could not be read."), 400)
     try:

@@ -25,6 +25,7 @@ from survey import (
     recruitment,
     results,
     studies,
+    visits,
 )
 from survey.forms import BackgroundForm
 from survey.models import Participant
@@ -42,7 +43,7 @@ def with_participant(view: View) -> View:
     @wraps(view)
     @never_cache
     def wrapped(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        found = flow.participant_of(token)
+        found = visits.participant_of(token)
         if found is None:
             return unknown_link(request)
         with language_of(request, found):
@@ -109,7 +110,7 @@ def _frame(participant: Participant) -> dict[str, Any]:
         "withdraw_url": reverse("withdraw", args=[participant.token]),
         "private_link": reverse("trial_page", args=[participant.token]),
         "total": participant.planned,
-        "done": flow.responses_of(participant),
+        "done": visits.responses_of(participant),
     }
 
 
@@ -125,7 +126,7 @@ def trial_page(request: HttpRequest, participant: Participant) -> HttpResponse:
         return redirect(_page_of(participant))
     urls = urls_of(participant)
     # The first plan comes with the page: one round trip less before the first stimuli.
-    config = {"urls": urls, "plan": delivery.state(participant, urls, flow.ahead(participant))}
+    config = {"urls": urls, "plan": delivery.state(participant, urls, visits.ahead(participant))}
     return render(request, "survey/trial.html", _frame(participant) | {"config": config})
 
 
@@ -138,7 +139,7 @@ def background(request: HttpRequest, participant: Participant) -> HttpResponse:
     questions = studies.frozen(participant.version).study.background
     if not questions:  # nothing to ask, so nothing to press
         flow.finish(participant, {})
-        return redirect(_page_of(flow.participant_of(participant.token) or participant))
+        return redirect(_page_of(visits.participant_of(participant.token) or participant))
     form = BackgroundForm(
         request.POST if request.method == "POST" else None,
         questions=questions,

@@ -117,7 +117,7 @@ def spread_over_ten_days() -> None:
 
 
 def measure() -> None:
-    from survey import flow
+    from survey import visits
     from survey.models import Participant, Response, Study
     from tests import factories
 
@@ -128,7 +128,7 @@ def measure() -> None:
     for _answer in range(ANSWERS):
         for person in people:
             payload = factories.payload(person)
-            first.timed(lambda token: flow.ahead(flow.participant_of(token)), person.token)
+            first.timed(lambda token: visits.ahead(visits.participant_of(token)), person.token)
             record.timed(factories.record, person, payload)
     for stopwatch in (start, first, record):
         print(stopwatch, flush=True)

@@ -13,7 +13,7 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from survey import design, flow
+from survey import design, flow, visits
 from survey.models import Participant, Response
 from tests import factories
 from tests.security import description
@@ -198,12 +198,12 @@ def test_description_fits_a_whole_run_and_its_errors(participant, browser):
 
     while flow.step_of(participant) == flow.Step.TRIALS:
         assert description.faults(TRIALS, "get", browser.get(trials)) == []
-        later = flow.ahead(participant).trials[-1]
+        later = visits.ahead(participant).trials[-1]
         payload = factories.payload(participant)
         send(payload)
         send(payload)
         send(payload | {"token": "forged"})
-        send(payload | {"token": flow.trial_token(later), "response": "nothing"})
+        send(payload | {"token": visits.trial_token(later), "response": "nothing"})
     flow.withdraw(participant)
 
     assert description.faults(TRIALS, "get", browser.get(trials)) == []

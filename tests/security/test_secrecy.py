@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from survey import flow, prepared
+from survey import flow, prepared, visits
 from survey.models import Participant, Response
 from tests import factories
 
@@ -47,7 +47,7 @@ def work(client, participant, payload) -> tuple[tuple[str, ...], int]:
 def is_amid_its_block(participant, trial) -> bool:
     """Whether as many trials follow in the block as are handed out ahead, and one came before."""
     index = trial.index - participant.trials.filter(block__lt=trial.block).count()
-    return 0 < index < participant.trials.filter(block=trial.block).count() - flow.AHEAD - 1
+    return 0 < index < participant.trials.filter(block=trial.block).count() - visits.AHEAD - 1
 
 
 def shape(sql: str) -> str:
@@ -60,7 +60,7 @@ def test_work_is_the_same_for_real_and_ai_and_for_right_and_wrong(client, partic
     seen: dict[tuple, set] = {}
     count: Counter = Counter()
     while flow.step_of(participant) == flow.Step.TRIALS:
-        trial = flow.ahead(participant).trials[0]
+        trial = visits.ahead(participant).trials[0]
         truth = (trial.left or trial.stimulus).origin
         choice = CHOICES[trial.task][count[trial.task, truth] % 2]
         count[trial.task, truth] += 1

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from survey import enrolment, flow, studies
+from survey import enrolment, flow, studies, visits
 from survey.models import Participant, Response
 from survey.prepared import moment
 from tests import factories
@@ -26,7 +26,7 @@ def refused(participant, payload):
 
 
 def test_next_trials_are_the_first_three_of_the_first_block(participant):
-    trials = flow.ahead(participant).trials
+    trials = visits.ahead(participant).trials
 
     assert [trial.index for trial in trials] == [0, 1, 2]
 
@@ -35,13 +35,13 @@ def test_next_trials_never_reach_into_the_next_block(participant):
     for _ in range(2):
         factories.record(participant, factories.payload(participant))
 
-    assert [(t.index, t.block) for t in flow.ahead(participant).trials] == [(2, 0), (3, 0)]
+    assert [(t.index, t.block) for t in visits.ahead(participant).trials] == [(2, 0), (3, 0)]
 
 
 def test_first_delivery_is_kept(participant):
-    first = moment(flow.ahead(participant).trials[0].delivered_at)
+    first = moment(visits.ahead(participant).trials[0].delivered_at)
     again = participant.trials.get(index=0).delivered_at
-    flow.ahead(participant)
+    visits.ahead(participant)
 
     assert participant.trials.get(index=0).delivered_at == again
     assert first is None or first == again
@@ -63,7 +63,7 @@ def test_the_servers_clock_starts_when_a_trial_was_handed_out(monkeypatch):
     participant = factories.enrol(factories.make_study(*blocks, pairs=5))
     begin = timezone.now()
     monkeypatch.setattr(timezone, "now", lambda: begin)
-    flow.ahead(participant)
+    visits.ahead(participant)
     for second in range(1, 9):
         payload = factories.payload(participant)
         monkeypatch.setattr(timezone, "now", lambda s=second: begin + timedelta(seconds=s))
@@ -99,8 +99,8 @@ def test_replay_of_an_early_response_returns_that_one(participant):
 
 
 def test_record_refuses_a_later_trial(participant):
-    later = flow.ahead(participant).trials[1]
-    payload = factories.payload(participant, token=flow.trial_token(later))
+    later = visits.ahead(participant).trials[1]
+    payload = factories.payload(participant, token=visits.trial_token(later))
 
     assert refused(participant, payload) == "out_of_order"
 

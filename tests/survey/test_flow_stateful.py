@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from survey import delivery, design, flow, integrity
+from survey import delivery, design, flow, integrity, visits
 from survey.models import Participant, Response, Stimulus, Study
 from tests import factories
 
@@ -63,7 +63,7 @@ class Flow(RuleBasedStateMachine):
 
     @rule(who=PEOPLE, side=SIDES)
     def answer_the_next_trial(self, who, side):
-        waiting = flow.ahead(self.person(who)).trials
+        waiting = visits.ahead(self.person(who)).trials
         if waiting:
             payload = factories.payload(self.person(who), response=side)
             self.payloads[who].append(payload)
@@ -78,18 +78,18 @@ class Flow(RuleBasedStateMachine):
 
     @rule(who=PEOPLE, ahead=st.integers(1, 2))
     def answer_a_later_trial_first(self, who, ahead):
-        waiting = flow.ahead(self.person(who)).trials
+        waiting = visits.ahead(self.person(who)).trials
         if len(waiting) > ahead:
-            token = flow.trial_token(waiting[ahead])
+            token = visits.trial_token(waiting[ahead])
             payload = {"token": token, "response": "left", "confidence": 1}
             code = self.send(who, payload)
             assert code == ("withdrawn" if self.withdrawn[who] else "out_of_order")
 
     @rule(who=PEOPLE)
     def answer_somebody_elses_trial(self, who):
-        waiting = flow.ahead(self.person(1 - who)).trials
+        waiting = visits.ahead(self.person(1 - who)).trials
         if waiting:
-            payload = {"token": flow.trial_token(waiting[0]), "response": "left", "confidence": 1}
+            payload = {"token": visits.trial_token(waiting[0]), "response": "left", "confidence": 1}
             assert self.send(1 - who, payload, sender=who) == "bad_token"
 
     @rule(who=PEOPLE, token=st.one_of(st.text(max_size=20), st.none(), st.integers()))
@@ -98,7 +98,7 @@ class Flow(RuleBasedStateMachine):
 
     @rule(who=PEOPLE, response=st.sampled_from(["tie", "real", "", None, 7]))
     def send_nonsense(self, who, response):
-        if flow.ahead(self.person(who)).trials:
+        if visits.ahead(self.person(who)).trials:
             payload = factories.payload(self.person(who), response=response)
             code = self.send(who, payload)
             assert code == ("withdrawn" if self.withdrawn[who] else "bad_response")
@@ -106,7 +106,7 @@ class Flow(RuleBasedStateMachine):
     @rule(who=PEOPLE)
     def reload(self, who):
         person = self.person(who)
-        state = delivery.state(person, {}, flow.ahead(person))
+        state = delivery.state(person, {}, visits.ahead(person))
         if state["step"] == flow.Step.TRIALS:
             assert state["done"] == len(self.stored[who])
             assert state["trials"][0]["number"] == len(self.stored[who])

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from analysis import schema
-from survey import delivery, demo, flow, learning, results, studies
+from survey import delivery, demo, learning, results, studies, visits
 from survey.export import tables
 from tests import factories
 
@@ -28,8 +28,8 @@ def respond(client, participant):
 
 def test_truth_comes_with_the_acknowledgement_and_not_before(client, lesson):
     participant = factories.enrol(lesson)
-    before = delivery.state(participant, {}, flow.ahead(participant))
-    trial = flow.ahead(participant).trials[0]
+    before = delivery.state(participant, {}, visits.ahead(participant))
+    trial = visits.ahead(participant).trials[0]
     truth = ["Photograph" if s.origin == "real" else "AI image" for s in trial.shown()]
     assert [one["labels"] for one in before["trials"]] == [None] * 3
     answer = respond(client, participant)

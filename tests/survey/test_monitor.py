@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from survey import flow, monitor
+from survey import flow, monitor, visits
 from survey.design import AnalysisPlan
 from survey.models import Membership, Participant
 from survey.monitor import Key
@@ -28,7 +28,7 @@ def answer(participant, hits):
     """Find the AI image in the first `hits` detection trials and nowhere else."""
     found = 0
     while flow.step_of(participant) == flow.Step.TRIALS:
-        trial = flow.ahead(participant).trials[0]
+        trial = visits.ahead(participant).trials[0]
         is_left = trial.left.origin == "ai"
         if trial.task == "detect_pair" and trial.kind == "main":
             found += 1

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from survey import completion, design, enrolment, flow, recruitment, studies
+from survey import completion, design, enrolment, flow, recruitment, studies, visits
 from survey.models import EntryKey, Membership, PanelIdentity, Participant, Study
 from survey.panels import Arrival, Outcome
 from tests import factories
@@ -239,7 +239,7 @@ def test_outcome_is_none_after_a_withdrawal(study):
 def answer_catch_trials(participant: Participant, *, wrong: int) -> Participant:
     """Complete with so many failed catch trials; everything else is answered `left`."""
     while flow.step_of(participant) == flow.Step.TRIALS:
-        trial = flow.ahead(participant).trials[0]
+        trial = visits.ahead(participant).trials[0]
         values = factories.payload(participant)
         if trial.kind == "catch":
             ai = "left" if trial.left.origin == "ai" else "right"

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.urls import reverse
 from PIL import Image
 
-from survey import card, flow, results, standing
+from survey import card, flow, results, standing, visits
 from survey.models import Participant, Study
 from tests import factories
 
@@ -35,7 +35,7 @@ def take_part(study, hits, **more):
     """Somebody who finds the AI in the first `hits` trials and misses it in the others."""
     participant = factories.enrol(study, **more)
     for number in range(participant.planned):
-        trial = flow.ahead(participant).trials[0]
+        trial = visits.ahead(participant).trials[0]
         side = ai_side(trial)
         other = {"left": "right", "right": "left"}[side]
         chosen = side if number < hits else other
@@ -87,7 +87,7 @@ def test_the_pair_that_most_people_missed_comes_first(detection):
     for _ in range(standing.ENOUGH):
         person = factories.enrol(detection)
         while flow.step_of(person) == flow.Step.TRIALS:
-            trial = flow.ahead(person).trials[0]
+            trial = visits.ahead(person).trials[0]
             side = ai_side(trial)
             if trial.pair_code == "pair02":
                 side = {"left": "right", "right": "left"}[side]
