@@ -51,6 +51,7 @@ def of(study: Study) -> list[Item]:
         _images(study, plan),
         _audit(study),
         _recruitment(study),
+        _comparisons(study),
         _smallest_effects(study),
         _sample_size(study),
         _preregistration(study),
@@ -137,6 +138,21 @@ def _recruitment(study: Study) -> Item:
     except panels.PanelError as error:
         lacks = tuple(map(Lack, error.faults))
     return Item("recruitment", _("Recruitment settings work"), "recruitment", lacks)
+
+
+def _comparisons(study: Study) -> Item:
+    """Whether the images can test what is claimed."""
+    named = (study.analysis_plan or {}).get("claims", [])
+    there = set(study.stimuli.order_by().values_list("origin", flat=True).distinct())
+    lacks = tuple(
+        Lack(
+            _("“%(claim)s”: there are no such images") % {"claim": claims.in_words(claim)}, "claims"
+        )
+        for claim in named
+        if there and not set(claims.compared(claim)) <= there
+    )
+    title = _("Images of the kinds that the claims compare")
+    return Item("comparisons", title, "change", lacks, is_advice=True, field="claims")
 
 
 def _smallest_effects(study: Study) -> Item:

@@ -25,3 +25,9 @@ def in_words(claim: str) -> str:
     name, _sign, contrast = claim.partition(":")
     said = str(CLAIMS.get(name, name))
     return f"{said} ({CONTRASTS.get(contrast, contrast)})" if contrast else said
+
+
+def compared(claim: str) -> list[str]:
+    """The origins that the contrast of a claim sets against each other; none without one."""
+    contrast = claim.partition(":")[2]
+    return contrast.split("_vs_") if contrast else []

@@ -389,6 +389,14 @@ def remove_stimuli(study: Study, chosen: QuerySet[Stimulus]) -> int:
     return len(gone)
 
 
+@transaction.atomic
+def mark_stimuli(study: Study, chosen: QuerySet[Stimulus], *, is_catch: bool) -> int:
+    """Set images of a draft apart for practice and catch trials, or give them back."""
+    if Study.objects.select_for_update().get(pk=study.pk).state != Study.State.DRAFT:
+        raise StudyError(_("Images can only be marked in a draft."))
+    return study.stimuli.filter(pk__in=chosen.values("pk")).update(is_catch=is_catch)
+
+
 def credits(study: Study) -> list[dict[str, str]]:
     """Who made the images and under which licence, each once and in alphabetical order."""
     rows = study.stimuli.order_by().values_list("credit", "licence", "source").distinct()

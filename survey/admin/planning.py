@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -104,12 +105,14 @@ def _defaults(study: Study, question: str) -> dict[str, Any]:
     known = QUESTIONS[question]
     block = study.blocks.first()
     plan = study.analysis_plan or {}
+    trials = block.trials if block else 20
+    complete = study.pairs.annotate(members=Count("stimuli")).filter(members__gt=1).count()
     return {
         "question": question,
         "effect": known.effect,
         "participants": study.quota or 100,
-        "trials": block.trials if block else 20,
-        "pairs": max(study.pairs.count() or study.stimuli.count(), 2),
+        "trials": trials,
+        "pairs": max(complete or study.stimuli.count() or trials, 2),
         "sd_participant": known.sd_participant,
         "sd_item": known.sd_item,
         "alpha": plan.get("alpha", 0.05),

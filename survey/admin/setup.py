@@ -56,7 +56,8 @@ class NewStudyForm(forms.Form):
         lazy("To try things out; you can do without and add your own."),
     )
     file = forms.FileField(
-        label=lazy("… or a study as a TOML file"),
+        label=lazy("… or a study from a file (TOML)"),
+        help_text=lazy("“Download the design” on the form of a study makes one."),
         required=False,
         widget=forms.ClearableFileInput(attrs={"accept": ".toml"}),
     )
@@ -104,7 +105,7 @@ class NewStudyForm(forms.Form):
         if name == BLANK:
             return None
         if not name.startswith(COPY):
-            return _named(demo.demo_design(name), slug) if slug else None
+            return _named(_to_fill_in(demo.demo_design(name)), slug) if slug else None
         mine = roles.studies_of(self.user, roles.Right.DESIGN)
         try:
             return _named(studies.design_of(mine.get(pk=name.removeprefix(COPY))), slug)
@@ -112,6 +113,13 @@ class NewStudyForm(forms.Form):
             told = [_("That study's design has faults:"), *faults.all_told(error)]
             self.add_error("template", told)
             return None
+
+
+def _to_fill_in(plan: design.Study) -> design.Study:
+    """A template without what only the researcher can say; the checklist asks for it."""
+    texts = {code: {**words, "contact": ""} for code, words in plan.texts.items()}
+    analysis_plan = dataclasses.replace(plan.analysis_plan, stopping_rule="")
+    return dataclasses.replace(plan, texts=texts, analysis_plan=analysis_plan)
 
 
 def _named(plan: design.Study, slug: str) -> design.Study:

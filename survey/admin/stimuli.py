@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from survey import roles, trail
+from survey import roles, studies, trail
 from survey.admin import upload
 from survey.admin.scoped import OWN, NamedValues, Scoped, found
 from survey.delivery import image_url
@@ -75,7 +75,7 @@ class PairAdmin(Truth):
 
 @admin.register(Stimulus)
 class StimulusAdmin(Truth):
-    list_display = ("code", "picture", "study", "pair", "origin", "generator", "category")
+    list_display = ("code", "picture", "pair", "origin", "generator", "is_catch", "study")
     list_filter = (
         ("study", OWN),
         "origin",
@@ -86,6 +86,7 @@ class StimulusAdmin(Truth):
     list_select_related = ("study", "pair", "generator")
     search_fields = ("code", "credit", "source")
     exclude = ("key", "original", "perceptual_hash")
+    actions = ("mark_obvious", "mark_ordinary")
 
     def has_delete_permission(self, request: HttpRequest, obj: Stimulus | None = None) -> bool:
         """Images can be taken out of a draft; what a study has shown stays."""
@@ -100,6 +101,30 @@ class StimulusAdmin(Truth):
         chosen = Stimulus.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)))
         for study in Study.objects.filter(stimuli__in=chosen).distinct():
             upload.remove(study, chosen.filter(study=study))
+
+    def has_design_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, Right.DESIGN, None)
+
+    @admin.action(
+        permissions=["design"],
+        description=gettext_lazy("Mark as obvious, for practice and catch trials"),
+    )
+    def mark_obvious(self, request: HttpRequest, queryset: QuerySet[Stimulus]) -> None:
+        self._mark(request, queryset, is_catch=True)
+
+    @admin.action(permissions=["design"], description=gettext_lazy("Mark as not obvious"))
+    def mark_ordinary(self, request: HttpRequest, queryset: QuerySet[Stimulus]) -> None:
+        self._mark(request, queryset, is_catch=False)
+
+    def _mark(self, request: HttpRequest, chosen: QuerySet[Stimulus], *, is_catch: bool) -> None:
+        mine = roles.studies_of(request.user, Right.DESIGN).filter(stimuli__in=chosen).distinct()
+        try:
+            count = sum(upload.mark(study, chosen, is_catch=is_catch) for study in mine)
+        except studies.StudyError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return
+        told = ngettext("One image was marked.", "%(n)s images were marked.", count)
+        self.message_user(request, told % {"n": count}, messages.SUCCESS)
 
     @admin.display(description=gettext_lazy("picture"))
     def picture(self, stimulus: Stimulus) -> SafeString:

@@ -270,6 +270,14 @@ def remove(study: Study, chosen: Any) -> None:
     trail.note(study, "images removed", removed=removed, names=", ".join(names[:SHOWN]))
 
 
+def mark(study: Study, chosen: Any, *, is_catch: bool) -> int:
+    """Say of images in a draft whether they are obvious, and write down which."""
+    names = list(chosen.filter(study=study).order_by("code").values_list("code", flat=True))
+    count = studies.mark_stimuli(study, chosen, is_catch=is_catch)
+    trail.note(study, "images marked", obvious=is_catch, names=", ".join(names[:SHOWN]))
+    return count
+
+
 def _present(study: Study) -> dict[str, Any]:
     """The images of a study: pairs side by side, those without a pair, those that look alike."""
     everything = list(study.stimuli.select_related("pair", "generator"))

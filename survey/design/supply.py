@@ -49,8 +49,8 @@ class CatchSupply:
         fitting = [item for item in items if not item.scenes & avoid]
         if not fitting:
             if items:
-                raise DesignError([Message("%(need)s: mark a second one with is_catch", need=need)])
-            raise DesignError([Message("%(need)s: mark one with is_catch", need=need)])
+                raise DesignError([Message("%(need)s: mark a second image as obvious", need=need)])
+            raise DesignError([Message("%(need)s: mark an image as obvious", need=need)])
         item = min(fitting, key=lambda item: (self._used(item), self.rng.random()))
         self.times.update([*item.scenes, item.stratum])
         return item

@@ -36,7 +36,10 @@ _ENHANCED_LEVEL = gettext_noop("more than 0, or empty, for an enhanced photograp
 _EACH_ONCE = gettext_noop("each file once")
 _A_FILE = gettext_noop("a file that is there")
 _A_COLUMN = gettext_noop("a column of this name, once")
-_A_TABLE = gettext_noop("a CSV table in UTF-8 with a header and at least one row")
+_A_TABLE = gettext_noop(
+    "a CSV table in UTF-8 (in Excel: “CSV UTF-8”) with a header and at least one row"
+)
+_A_MANIFEST = gettext_noop("a table that says of each image what it is")
 _AS_HEADER = gettext_noop("as many cells as the header has")
 
 
@@ -208,6 +211,9 @@ def _check_origin(line: _Line, row: Row, known: set[str] | None) -> None:
 def _read_table(
     source: Source, file: str, required: tuple[str, ...], faults: list[Fault]
 ) -> list[_Line]:
+    if file not in source.names:
+        faults.append(Fault(file, 0, "", "", _A_MANIFEST))
+        return []
     try:
         text = source.read(file).decode("utf-8-sig")
         table = list(csv.reader(io.StringIO(text, newline=""), strict=True))

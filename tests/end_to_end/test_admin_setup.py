@@ -95,8 +95,15 @@ def test_study_is_set_up_from_template_to_live(sign_in, screenshots, tmp_path):
     check(visitor, "setup-new", screenshots)
     visitor.press(".submit-row [type=submit]")
     page.wait_for_url("**/checklist/")
-    assert page.locator(".checklist .missing").count() == 2  # images and their audit
+    assert page.locator(".checklist .missing").count() == 3  # a contact, images and their audit
     check(visitor, "setup-checklist", screenshots)
+
+    page.locator(".checklist .missing a[href*=contact]").first.click()
+    page.wait_for_url("**/change/#*contact*")
+    page.fill("#id_texts__en__contact", "The laboratory")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+    page.fill("#id_texts__ja__contact", "研究室")
+    save(visitor)
 
     go(visitor, "images")
     page.set_input_files("#files", packed(tmp_path, without="img_1017.jpg"))

@@ -310,6 +310,49 @@ def test_all_images_are_removed_after_a_question(
     assert (filled.stimuli.count(), filled.pairs.count(), everything_in(media)) == (0, 0, [])
 
 
+def choose(client, action: str, chosen) -> None:
+    data = {"action": action, "_selected_action": [stimulus.pk for stimulus in chosen]}
+    client.post(reverse("admin:survey_stimulus_changelist"), data)
+
+
+def obvious(study: Study) -> list[str]:
+    return list(study.stimuli.filter(is_catch=True).values_list("code", flat=True))
+
+
+def test_images_of_a_draft_are_marked_as_obvious_and_back(filled, client):
+    chosen = filled.stimuli.filter(code="ai_00")
+    choose(client, "mark_obvious", chosen)
+    assert obvious(filled) == ["ai_00"]
+    entry = LogEntry.objects.get(additional_data__event="images marked")
+    assert (entry.actor.get_username(), entry.additional_data["names"]) == ("owner", "ai_00")
+    choose(client, "mark_ordinary", filled.stimuli.all())
+    assert obvious(filled) == []
+
+
+@pytest.mark.parametrize("role", ["assistant", "reviewer"])
+def test_images_are_marked_by_those_who_design(role, filled, client, django_user_model):
+    user = django_user_model.objects.create_user("other", is_staff=True)
+    roles.make_owner(user, studies.save_design(factories.plan(slug="elsewhere")))
+    filled.memberships.create(user=user, role=role)
+    client.force_login(user)
+    choose(client, "mark_obvious", filled.stimuli.all())
+    assert obvious(filled) == []
+
+
+def test_images_of_a_live_study_are_not_marked(study, owner, client):
+    roles.make_owner(owner, study)
+    before = obvious(study)
+    choose(client, "mark_obvious", study.stimuli.all())
+    assert obvious(study) == before
+
+
+def test_images_without_a_manifest_are_told_what_is_missing(empty, client, tmp_path):
+    files = [file for file in image_files(tmp_path) if not file.name.endswith(".csv")]
+    text = send(client, empty, files).content.decode()
+    assert "a table that says of each image what it is" in text
+    assert empty.stimuli.count() == 0
+
+
 def test_original_stays_while_another_study_has_it(
     filled, media, tmp_path, django_capture_on_commit_callbacks
 ):

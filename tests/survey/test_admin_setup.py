@@ -82,6 +82,14 @@ def test_new_study_begins_with_a_template(template, draft, owner, client):
     assert Membership.objects.get(study=study).role == Role.OWNER
 
 
+def test_template_leaves_to_the_researcher_what_nobody_else_can_say(draft, client):
+    client.post(NEW, {"template": "demo", "slug": "mine", "with_images": "on"})
+    study = Study.objects.get(slug="mine")
+    assert [words["contact"] for words in study.texts.values()] == ["", ""]
+    assert study.analysis_plan["stopping_rule"] == ""
+    assert missing(study) == ["consent", "audit", "sample_size", "preregistration"]
+
+
 def test_new_study_begins_blank(draft, client):
     client.post(NEW, {"template": "blank", "slug": "mine"})
     study = Study.objects.get(slug="mine")
@@ -395,6 +403,15 @@ def test_checklist_finds_what_is_missing(change, name, study):
     before = missing(study)
     change(study)
     assert name in set(missing(study)) - set(before)
+
+
+def test_checklist_finds_a_claim_that_the_images_cannot_test(study):
+    study.analysis_plan = {"claims": ["prefers_ai:real_vs_ai", "prefers_ai:real_vs_enhanced"]}
+    item = next(item for item in checklist.of(study) if item.name == "comparisons")
+    assert [lack.words for lack in item.missing] == [
+        "“People prefer the AI side (photographs and enhanced photographs)”: "
+        "there are no such images"
+    ]
 
 
 def test_every_item_of_the_checklist_links_to_a_page_that_opens(draft, client):

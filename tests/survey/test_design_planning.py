@@ -427,17 +427,17 @@ def test_sufficient_stimuli_have_no_shortage(design):
         (
             make_block(practice=1),
             make_pool(8, catch=0),
-            "block first needs a practice trial: mark one with is_catch",
+            "block first needs a practice trial: mark an image as obvious",
         ),
         (
             make_block(practice=2),
             make_pool(8, catch=1),
-            "block first needs a practice trial: mark a second one with is_catch",
+            "block first needs a practice trial: mark a second image as obvious",
         ),
         (
             make_block(catch_trials=1),
             make_pool(8, catch=0),
-            "block first needs a catch trial: mark one with is_catch",
+            "block first needs a catch trial: mark an image as obvious",
         ),
         (
             make_block(generators=("Nobody",)),

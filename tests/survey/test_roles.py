@@ -385,6 +385,7 @@ def test_no_table_has_an_action_without_a_rule(world, rf, admin_user):
     rules = {name: set() for name in TABLES} | {
         "generator": {"delete_selected"},
         "panelidentity": {"download_payments"},
+        "stimulus": {"mark_obvious", "mark_ordinary"},
     }
     assert {name: acts - {"delete_selected"} for name, acts in found.items()} == {
         name: acts - {"delete_selected"} for name, acts in rules.items()
