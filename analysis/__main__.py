@@ -36,11 +36,11 @@ def report(options: argparse.Namespace) -> int:
     found = answers.analyse(
         dataset, chosen, rules, preset, include_simulated=options.include_simulated
     )
-    settings = {
-        "path": str(options.path),
+    settings = {  # names alone: a report is published, and folders tell of whoever made it
+        "path": options.path.resolve().name,
         "include_simulated": options.include_simulated,
-        "rules_file": str(options.rules) if options.rules else None,
-        "preset": str(options.preset) if options.preset else None,
+        "rules_file": options.rules.name if options.rules else None,
+        "preset": options.preset.name if options.preset else None,
         "lang": options.lang,
         **chosen.as_settings(),
     }

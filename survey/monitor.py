@@ -17,7 +17,7 @@ from django.db.models.functions import Mod, RowNumber, TruncDate
 
 from analysis import schema, sequential
 from survey import studies
-from survey.design.selection import without_catch
+from survey.design.selection import group, without_catch
 from survey.models import Allocation, Participant, Response, Study, Trial
 
 #: From so many participants on the asymptotic confidence sequences are shown.
@@ -134,7 +134,8 @@ def _units(study: Study) -> dict[str, list[str]]:
         return {}
     frozen = studies.frozen(version)
     stimuli = without_catch(frozen.stimuli)
-    pairs = sorted({stimulus.pair_id for stimulus in stimuli} - {""})
+    named = group((stimulus for stimulus in stimuli if stimulus.pair_id), lambda s: s.pair_id)
+    pairs = sorted(name for name, members in named.items() if len(members) > 1)
     singles = sorted(stimulus.id for stimulus in stimuli)
     return {b.key: pairs if b.is_pair_task else singles for b in frozen.study.blocks}
 

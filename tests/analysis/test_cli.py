@@ -234,6 +234,9 @@ def test_a_preset_and_rules_shape_the_report(table, tmp_path):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert results["settings"]["confirmatory"] == ["prefers_ai", "gut_reaction"]
     assert results["settings"]["rules"] == {"focus_loss": {"max_focus_lost_ms": 5000}}
+    files = [results["settings"][name] for name in ("path", "preset", "rules_file")]
+    assert files == [table.name, "preset.json", "rules.toml"]
+    assert str(tmp_path) not in page  # nobody learns where the computer keeps them
     for text in (
         "The exclusion rules are not the planned ones.",
         "gut_reaction was planned and could not be tested.",

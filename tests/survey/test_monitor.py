@@ -10,9 +10,9 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from survey import flow, monitor, visits
+from survey import flow, monitor, studies, visits
 from survey.design import AnalysisPlan
-from survey.models import Membership, Participant
+from survey.models import Audit, Membership, Participant
 from survey.monitor import Key
 from tests import factories
 
@@ -109,6 +109,19 @@ def test_exposures_count_the_pairs_that_were_given_out(db):
     counts = monitor.exposures(study)
     assert counts == {"detection": {f"pair0{number}": 2 for number in range(4)}}
     assert sum(monitor.exposures(study, simulated=True)["detection"].values()) == 8
+
+
+def test_exposures_leave_out_an_image_whose_pair_has_no_other(db):
+    study = factories.make_study(factories.block(trials=2), pairs=4, catch=1, live=False)
+    study.stimuli.get(pair__code="pair03", origin="ai").delete()
+    served = studies.served_digest(study)
+    Audit.objects.create(study=study, passed=True, verdict="too_few", served=served)
+    studies.go_live(study)
+    factories.enrol(study, 0, is_simulated=True)
+    for simulated in (False, True):
+        assert list(monitor.exposures(study, simulated)["detection"]) == [
+            f"pair0{number}" for number in range(3)
+        ]
 
 
 # --- what they answered ------------------------------------------------------------------------
