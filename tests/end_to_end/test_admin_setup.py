@@ -1,6 +1,8 @@
-"""A researcher at a browser: from the sign-in to a study that is live, without a terminal."""
+"""A researcher at a browser: from the sign-in to the public release, without a terminal."""
 
 import base64
+import csv
+import io
 import json
 import re
 import zipfile
@@ -82,7 +84,32 @@ def go(visitor, tab):
     visitor.page.wait_for_url(f"**/{tab}/")
 
 
-def test_study_is_set_up_from_template_to_live(sign_in, screenshots, tmp_path):
+COUNT_AS_PEOPLE = """
+import django; django.setup()
+from survey.models import Participant
+Participant.objects.filter(study__slug="walk").update(is_simulated=False)
+"""
+
+
+def fetched(page, button: str) -> Path:
+    """What a button downloads."""
+    with page.expect_download() as download:
+        page.locator(button).click()
+    return download.value.path()
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def counts(rows: list[dict[str, str]]) -> dict[str, int]:
+    """How often the side that is not real was found, counted without the column that says so."""
+    mine = [row for row in rows if row["task"] == "detect_pair" and row["kind"] == "main"]
+    found = [row[f"{row['response']}_origin"] != "real" for row in mine]
+    return {"asked": len(mine), "found": sum(found)}
+
+
+def test_study_goes_from_template_to_public_release(sign_in, website, screenshots, tmp_path):
     visitor = sign_in()
     page = visitor.page
     check(visitor, "setup-second-step", screenshots)
@@ -143,8 +170,27 @@ def test_study_is_set_up_from_template_to_live(sign_in, screenshots, tmp_path):
         page.get_by_role("link", name="Download the frozen design").click()
     frozen = json.loads(download.value.path().read_text(encoding="utf-8"))
     assert page.locator(".hash").text_content() == frozen["design_hash"]
+    study = page.url.rsplit("/", 2)[0]
     visitor.open("/s/walk/")
     assert page.locator("main form[action$=start]").count() == 1
+
+    page.goto(f"{study}/watch/?who=simulated")
+    run(website, "manage.py", "simulate", "walk", "--participants", "5", "--http", website.url)
+    visitor.until("document.querySelector('#updated').innerText.includes('5 simulated')")
+    check(visitor, "setup-watch", screenshots)
+
+    # As if they were people: the public release holds nobody else.
+    run(website, "-c", COUNT_AS_PEOPLE)
+    go(visitor, "downloads")
+    check(visitor, "setup-downloads", screenshots)
+    trials = rows_of(fetched(page, "button[value=csv]").read_text(encoding="utf-8-sig"))
+    assert {row["design_hash"] for row in trials} == {frozen["design_hash"]}
+    with zipfile.ZipFile(fetched(page, "button[formaction]")) as release:
+        (name,) = [n for n in release.namelist() if n.endswith("trials_data.csv")]
+        public = rows_of(release.read(name).decode("utf-8-sig"))
+    assert counts(trials)["asked"] == 5 * 16
+    assert counts(public) == counts(trials)
+    assert {len(row["answered_at"]) for row in public} == {len("2026-01")}
 
 
 def type_row(page, button, *values):
