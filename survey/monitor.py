@@ -76,7 +76,7 @@ def enrolment(study: Study, simulated: bool = False) -> Enrolment:
     return Enrolment(
         **counts,
         started=counts["completed"] + _unfinished(people),
-        quota=study.quota,
+        quota=None if simulated else study.quota,  # they take no places
         entered_at=_reached(people, "consented_at", counts["entered"]),
         completed_at=_reached(done, "completed_at", counts["completed"]),
         days=_days(people),

@@ -63,6 +63,7 @@ def test_enrolment_counts_each_step_of_people_alone(study):
     came = monitor.enrolment(study)
     assert (came.entered, came.started, came.completed, came.withdrawn) == (4, 2, 1, 1)
     assert (came.places, came.quota) == (3, 10)
+    assert monitor.enrolment(study, simulated=True).quota is None
     assert monitor.enrolment(study, simulated=True).completed == 1
 
 
