@@ -116,15 +116,15 @@ class Peer:
             return json.load(answer)
 
 
-async def participant(
-    port: int, code: str, think: float, start: float, end: float, tally: Any
-) -> None:
+async def participant(port: int, code: str, think: float, start: float, tally: Any) -> None:
     """One synthetic participant until the time is over or the trials are done."""
     await asyncio.sleep(max(0.0, start - time.monotonic()))
     streams = await asyncio.open_connection("127.0.0.1", port)
     page = await open_page(streams, f"/InitializeParticipant/{code}")
+    if tally.gate:
+        await tally.gate.wait()
     due = time.monotonic() + random.random() * think
-    while "/looking/Look/" in page and time.monotonic() < end:
+    while "/looking/Look/" in page and time.monotonic() < tally.end:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         page = await open_page(streams, page, b"choice=left")
         now = time.monotonic()

@@ -15,6 +15,7 @@ Images are not fetched: in production no Python serves them.
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import resource
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -43,6 +45,8 @@ class Tally:
 
     latencies: list[float] = field(default_factory=list)
     errors: int = 0
+    end: float = math.inf
+    gate: asyncio.Barrier | None = None  # in a closed loop all begin when everybody is there
 
     def percentile(self, share: float) -> float:
         ordered = sorted(self.latencies)
@@ -63,7 +67,7 @@ async def request(reader: Any, writer: Any, method: str, path: str, body: bytes 
     return status, await reader.readexactly(length)
 
 
-async def participant(token: str, think: float, start: float, end: float, tally: Tally) -> None:
+async def participant(token: str, think: float, start: float, tally: Tally) -> None:
     """One synthetic participant until the time is over or the trials are done."""
     await asyncio.sleep(max(0.0, start - time.monotonic()))
     reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
@@ -71,8 +75,10 @@ async def participant(token: str, think: float, start: float, end: float, tally:
     if status != 200:
         raise SystemExit(f"The first plan was answered with {status}: {body[:500]!r}")
     state = json.loads(body)
+    if tally.gate:
+        await tally.gate.wait()
     due = time.monotonic() + random.random() * think
-    while state.get("step") == "trials" and time.monotonic() < end:
+    while state.get("step") == "trials" and time.monotonic() < tally.end:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         trial = state["trials"][0]
         answer = {"token": trial["token"], "response": "left", "confidence": 1.0, "rt_ms": 900.5}
@@ -91,21 +97,30 @@ async def participant(token: str, think: float, start: float, end: float, tally:
 
 
 async def load(
-    tokens: list[str], think: float, ramp: float, seconds: float, go: Any = participant
+    people: list[str],
+    think: float,
+    ramp: float,
+    seconds: float,
+    begun: Callable[[], None],
+    go: Any = participant,
 ) -> Tally:
-    """All participants, joining evenly during the ramp; only what comes after it is counted."""
-    tally, begin = Tally(), time.monotonic()
-    end = begin + ramp + seconds
-    tasks = [
-        go(token, think, begin + ramp * i / len(tokens), end, tally)
-        for i, token in enumerate(tokens)
-    ]
+    """All participants; what comes before all are there is not counted.
 
-    async def forget_the_ramp() -> None:
-        await asyncio.sleep(ramp)
+    They join evenly during the ramp, or, without think time, wait for each other. `begun` is
+    called when counting begins.
+    """
+    tally, now = Tally(), time.monotonic()
+    if not think:
+        tally.gate = asyncio.Barrier(len(people) + 1)
+    tasks = [go(one, think, now + ramp * i / len(people), tally) for i, one in enumerate(people)]
+
+    async def begin() -> None:
+        await (tally.gate.wait() if tally.gate else asyncio.sleep(ramp))
         tally.latencies.clear()
+        tally.end = time.monotonic() + seconds
+        begun()
 
-    await asyncio.gather(forget_the_ramp(), *tasks)
+    await asyncio.gather(begin(), *tasks)
     return tally
 
 
@@ -229,12 +244,15 @@ def measured(
     """Let all take part once the server answers; print what was seen."""
     wait_until_it_answers(server)
     os.sched_setaffinity(0, {1})
-    before, began = cpu_seconds(server.pid), time.monotonic()
-    own = time.process_time()
+    began: list[float] = []
+
+    def clocks() -> list[float]:
+        return [time.monotonic(), cpu_seconds(server.pid), time.process_time()]
+
     ramp = options.ramp if options.think else 0.0
-    tally = asyncio.run(load(people, options.think, ramp, options.seconds, go))
-    wall, cpu = time.monotonic() - began, cpu_seconds(server.pid) - before
-    own = time.process_time() - own
+    loaded = load(people, options.think, ramp, options.seconds, lambda: began.extend(clocks()), go)
+    tally = asyncio.run(loaded)
+    wall, cpu, own = (after - before for after, before in zip(clocks(), began, strict=True))
     return report(options, tally, wall, cpu, own, memory_mb(server.pid), name)
 
 
@@ -261,16 +279,16 @@ def report(
     mb: list[int],
     name: str,
 ) -> tuple[float, float]:
-    n, counted = len(tally.latencies), wall - (options.ramp if options.think else 0.0)
+    n = len(tally.latencies)
     kind = f"every {options.think:g} s" if options.think else "closed loop"
     print(
         f"{name}, {'PostgreSQL' if options.database else 'SQLite'}, {options.participants} "
-        f"participants, {kind}: {n / counted:.0f} trials/s, {cpu / n * 1000:.2f} CPU ms a trial, "
+        f"participants, {kind}: {n / wall:.0f} trials/s, {cpu / n * 1000:.2f} CPU ms a trial, "
         f"p50 {tally.percentile(0.5):.0f} ms, "
         f"p99 {tally.percentile(0.99):.0f} ms, errors {tally.errors}; server CPU "
         f"{cpu / wall:.2f} cores, generator {own / wall:.2f} cores, server memory {mb} MB"
     )
-    return n / counted, cpu / n * 1000
+    return n / wall, cpu / n * 1000
 
 
 def main() -> None:
