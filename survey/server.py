@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 #: Requests that wait in the server; above it they wait in the kernel, and none is refused.
 BACKPRESSURE = 2048
-THREADS = 8
+#: Requests that are worked on at once. With PostgreSQL each has a connection of its own. With
+#: SQLite they wait for the same commit, and the more they are, the more share it.
+THREADS = {"postgresql": 8, "sqlite": 32}
 
 #: Requests that run when the server is told to stop get so long to be answered.
 STOP_SECONDS = 60
@@ -48,7 +50,7 @@ def serve(host: str, port: int, workers: int = 1) -> None:
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=THREADS,
+        blocking_threads=THREADS[connection.vendor],
         backpressure=BACKPRESSURE,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
