@@ -11,6 +11,7 @@ from django.core import signing
 from django.db.models import F, QuerySet, Subquery
 from django.utils import timezone
 
+from survey import committing
 from survey.models import Participant, Response, Trial
 from survey.prepared import Prepared, moment
 
@@ -170,8 +171,9 @@ def ahead(participant: Participant) -> Ahead:
     rows = _WINDOW.with_rows(done - 1, done + AHEAD - 1, participant.pk)[1]
     coming = ahead_of(done, [Planned._make(row) for row in rows])
     if done == 0 and coming.trials and coming.trials[0].delivered_at is None:
-        first = Trial.objects.filter(pk__in=[trial.pk for trial in coming.trials])
-        first.filter(delivered_at=None).update(delivered_at=timezone.now())
+        keys, now = [trial.pk for trial in coming.trials], timezone.now()
+        first = Trial.objects.filter(pk__in=keys, delivered_at=None)
+        committing.committed(lambda: first.update(delivered_at=now))
     return coming
 
 

@@ -3,13 +3,13 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection
 from django.urls import reverse
 
-from survey import committing, server
+from survey import committing, server, visits
 from survey.models import Generator
 from tests import factories
 
@@ -105,6 +105,18 @@ def test_responses_work_the_same_with_shared_commits(client):
 
     assert send(0)["stored"]
     assert send(1)["error"] == "bad_token"
+
+
+def test_the_first_delivery_waits_for_the_same_commit_as_responses():
+    """A lock of its own would make it wait for the writer, and the writer for it."""
+    participant = factories.enrol(factories.make_study())
+
+    with patch.object(committing, "committed", wraps=committing.committed) as shared:
+        visits.ahead(participant)
+        visits.ahead(participant)
+
+    assert shared.call_count == 1
+    assert participant.trials.filter(delivered_at__isnull=False).count() == 3
 
 
 def test_the_serving_process_shares_commits(settings, monkeypatch):
