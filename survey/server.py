@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from survey import health
 
 log = logging.getLogger(__name__)
 
-#: Requests that wait in the server; above it they wait in the kernel, and none is refused.
-BACKPRESSURE = 2048
+#: Connections that are open at once. More would wait unseen in the kernel, although each of them
+#: asks only every few seconds.
+CONNECTIONS = 50_000
 #: Requests that are worked on at once. With PostgreSQL each has a connection of its own. With
 #: SQLite they wait for the same commit, and the more they are, the more share it.
 THREADS = {"postgresql": 8, "sqlite": 32}
@@ -44,6 +46,7 @@ def serve(host: str, port: int, workers: int = 1) -> None:
         settings.SHARED_COMMITS = True  # the serving process is a fork of this one
         os.environ["SHARED_COMMITS"] = "true"  # or, where there is no fork, reads the settings anew
     connection.close()  # the serving processes open their own
+    allow_connections()
     server = Granian(
         "survey.wsgi:application",
         address=host,
@@ -51,7 +54,7 @@ def serve(host: str, port: int, workers: int = 1) -> None:
         interface=Interfaces.WSGI,
         workers=workers,
         blocking_threads=THREADS[connection.vendor],
-        backpressure=BACKPRESSURE,
+        backpressure=CONNECTIONS,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
         websockets=False,
@@ -62,6 +65,12 @@ def serve(host: str, port: int, workers: int = 1) -> None:
     server.on_startup(worker.start)
     server.on_shutdown(worker.stop)
     server.serve()
+
+
+def allow_connections() -> None:
+    """Each connection is an open file, and the usual limit of 1,024 is meant for other programs."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def check_workers(workers: int) -> None:
