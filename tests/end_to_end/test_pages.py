@@ -101,6 +101,26 @@ def test_pairs_are_equal_and_fit_the_window(visit, size):
     assert max(across, down) > 0.6
 
 
+@pytest.mark.parametrize("steps", [7, 11])
+def test_every_step_of_a_scale_is_as_wide_as_a_finger(visit, steps):
+    phone = visit(390, 844, touch=True)
+    phone.open("/")
+    widths = phone.page.evaluate(
+        """steps => {
+            const make = (name, within) => within.appendChild(document.createElement(name));
+            const scale = make("div", document.querySelector("main"));
+            const buttons = make("span", scale);
+            [scale.className, buttons.className] = ["scale", "buttons"];
+            for (let i = 0; i < steps; i++) make("button", buttons).textContent = i + 1;
+            return [...buttons.children].map(button => button.getBoundingClientRect().width);
+        }""",
+        steps,
+    )
+    assert len(widths) == steps
+    assert min(widths) >= 44
+    assert not phone.scrolls_sideways()
+
+
 def test_first_pair_is_light(visit):
     desk = visit(1440, 900)
     received = []
