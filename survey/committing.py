@@ -23,8 +23,11 @@ MOST = 200
 
 
 def committed(job: Callable[[], Result]) -> Result:
-    """The result of a single statement, once it is safe on the disk. Its errors are raised."""
-    if not settings.SHARED_COMMITS:
+    """The result of a single statement, once it is safe on the disk. Its errors are raised.
+
+    Within a transaction it is part of that one: the writer would wait for a lock that we hold.
+    """
+    if not settings.SHARED_COMMITS or connection.in_atomic_block:
         return job()
     future: Future[Result] = Future()
     _writer().jobs.put((job, future))

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock, patch
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.urls import reverse
 
 from survey import committing, server, visits
@@ -117,6 +117,15 @@ def test_the_first_delivery_waits_for_the_same_commit_as_responses():
 
     assert shared.call_count == 1
     assert participant.trials.filter(delivered_at__isnull=False).count() == 3
+
+
+def test_a_statement_within_a_transaction_belongs_to_it():
+    with transaction.atomic():
+        Generator.objects.create(name="ours")
+        committing.committed(add("mine"))
+        transaction.set_rollback(True)
+
+    assert not Generator.objects.exists()
 
 
 def test_the_serving_process_shares_commits(settings, monkeypatch):
