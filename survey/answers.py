@@ -68,8 +68,9 @@ def _flags(value: object) -> list[str]:
 
 def _choice(block: design.Block, value: object) -> str:
     if block.task == "rate_single":
-        is_step = isinstance(value, int) and not isinstance(value, bool)
-        if is_step and 1 <= value <= block.scale_steps:  # type: ignore[operator]
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise AnswerError
+        if 1 <= value <= block.scale_steps:
             return str(value)
     elif isinstance(value, str) and value in CHOICES[block.task]:
         return value

@@ -6,7 +6,6 @@ its plan too: with so many joins, planning costs more than looking the rows up.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
@@ -119,13 +118,13 @@ def _run(sql: str, params: list[Any]) -> Any:
     Within a transaction earlier statements would be lost, so there it fails.
     """
     try:
-        with _errors():
+        with connection.wrap_database_errors:
             return _execute(sql, params)
     except DatabaseError:
         if connection.in_atomic_block or not _is_broken():
             raise
     connection.close()
-    with _errors():
+    with connection.wrap_database_errors:
         return _execute(sql, params)
 
 
@@ -141,11 +140,6 @@ def _execute(sql: str, params: list[Any]) -> Any:
     if connection.vendor == "sqlite":
         return connection.connection.execute(sql, params)
     return psycopg.Cursor(connection.connection).execute(sql, params, prepare=True)
-
-
-def _errors() -> AbstractContextManager[None]:
-    """The driver's errors become Django's."""
-    return connection.wrap_database_errors
 
 
 def _with_placeholders(sql: str) -> str:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
@@ -69,8 +70,12 @@ def serve(host: str, port: int, workers: int = 1) -> None:
 
 def allow_connections() -> None:
     """Each connection is an open file, and the usual limit of 1,024 is meant for other programs."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    known = [limit for limit in (CONNECTIONS + 1000, hard) if limit != resource.RLIM_INFINITY]
+    if soft == resource.RLIM_INFINITY or soft >= min(known):
+        return
+    with suppress(ValueError, OSError):  # a system may allow less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(known), hard))
 
 
 def check_workers(workers: int) -> None:

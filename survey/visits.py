@@ -29,8 +29,8 @@ class Picture(NamedTuple):
     origin: str
 
 
-def _picture(columns: tuple[Any, ...]) -> Picture | None:
-    return Picture._make(columns) if columns[0] else None
+def _picture(key: str | None, code: str, origin: str) -> Picture | None:
+    return Picture(key, code, origin) if key else None
 
 
 class Planned(NamedTuple):
@@ -62,15 +62,15 @@ class Planned(NamedTuple):
 
     @property
     def left(self) -> Picture | None:
-        return _picture(self[12:15])
+        return _picture(self.left_key, self.left_code, self.left_origin)
 
     @property
     def right(self) -> Picture | None:
-        return _picture(self[15:18])
+        return _picture(self.right_key, self.right_code, self.right_origin)
 
     @property
     def stimulus(self) -> Picture | None:
-        return _picture(self[18:21])
+        return _picture(self.single_key, self.single_code, self.single_origin)
 
     def shown(self) -> list[Picture]:
         """What is shown, in its order: left, right; or the single one."""

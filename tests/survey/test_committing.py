@@ -1,5 +1,6 @@
 """Shared commits: no acknowledgement before the commit; a refused statement undoes only itself."""
 
+import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +127,17 @@ def test_a_statement_within_a_transaction_belongs_to_it():
         transaction.set_rollback(True)
 
     assert not Generator.objects.exists()
+
+
+def test_the_server_may_hold_a_connection_for_everybody(monkeypatch):
+    """Up to the limit of the system, never below the present one, and without failing."""
+    limit, infinite = Mock(), resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "setrlimit", lambda _which, limits: limit(limits[0]))
+    for soft, hard in ((1024, 4096), (256, infinite), (infinite, infinite), (100_000, 200_000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _which, pair=(soft, hard): pair)
+        server.allow_connections()
+
+    assert [call.args[0] for call in limit.call_args_list] == [4096, server.CONNECTIONS + 1000]
 
 
 def test_the_serving_process_shares_commits(settings, monkeypatch):
