@@ -21,6 +21,20 @@ def study(db):
     return factories.make_study()
 
 
+@pytest.fixture
+def closed_lab(settings):
+    """A password is enough to sign in."""
+    settings.CLOSED_LAB = True
+
+
+@pytest.fixture
+def owner(db, django_user_model, client):
+    """Somebody who may make studies, signed in."""
+    user = django_user_model.objects.create_user("owner", is_staff=True)
+    client.force_login(user)
+    return user
+
+
 @contextmanager
 def triggers_off():
     """Let a test reset (or tamper with) tables that the database otherwise guards."""

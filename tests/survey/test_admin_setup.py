@@ -22,17 +22,7 @@ from tests.html_forms import sent
 NEW = "/admin/survey/study/new/"
 
 
-@pytest.fixture(autouse=True)
-def closed_lab(settings):
-    settings.CLOSED_LAB = True
-
-
-@pytest.fixture
-def owner(db, django_user_model, client):
-    """Somebody who may make studies, signed in."""
-    user = django_user_model.objects.create_user("owner", is_staff=True)
-    client.force_login(user)
-    return user
+pytestmark = pytest.mark.usefixtures("closed_lab")
 
 
 @pytest.fixture
