@@ -61,12 +61,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "auditlog",
-    "axes",
+    "survey.apps.SignInConfig",
     "csp",
     "django_otp",
-    "django_otp.plugins.otp_totp",
+    "survey.apps.SecondStepConfig",
     "django_tasks",
-    "django_tasks_db",
+    "survey.apps.BackgroundConfig",
     "survey.apps.SurveyConfig",
 ]
 
