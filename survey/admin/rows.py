@@ -26,7 +26,7 @@ from survey.faults import in_words
 
 Text = str | Promise
 Placed = tuple[str, design.Fault]  # where a fault is within a form, and the fault
-MARK = '<span class="fault" id="{}" tabindex="-1">{}</span>'
+MARK = '<span class="fault"{} tabindex="-1">{}</span>'
 TOOLS = (ORDERING_FIELD_NAME, DELETION_FIELD_NAME)
 
 
@@ -45,7 +45,11 @@ class MarksFaults:
         self.show_placed([(fault.place.removeprefix(prefix), fault) for fault in faults])
 
     def show_placed(self, faults: Iterable[Placed]) -> None:
-        """The same, with the place of each fault as it is called within this form."""
+        """The same, with the place of each fault as it is called within this form.
+
+        Links lead to the first of several faults at one place: an id stands once in a page.
+        """
+        marked: set[str] = set()
         for place, fault in faults:
             name = self.field_of(place)
             inside = place.removeprefix(name)
@@ -53,7 +57,9 @@ class MarksFaults:
             if isinstance(field, RowsField) and inside.startswith("["):
                 field.widget.faults.append((inside, fault))
             elif field is not None:
-                mark = format_html(MARK, mark_of(fault.place), in_words(fault))
+                id_ = format_html(' id="{}"', mark_of(fault.place))
+                mark = format_html(MARK, "" if fault.place in marked else id_, in_words(fault))
+                marked.add(fault.place)
                 field.help_text = format_html("{} {}", field.help_text, mark)
 
     def field_of(self, place: str) -> str:

@@ -308,6 +308,16 @@ def test_form_shows_faults_of_the_design_at_their_fields(draft, client):
     assert found["conditions-0-weight"] == "Found: 0. Allowed: 1 to 1000."
 
 
+def test_form_marks_each_place_once_however_many_faults_it_has(draft, client):
+    draft.blocks.update(exposures_ms=[1, 2])
+    page = client.get(change_of(draft)).content.decode()
+    assert page.count('class="fault"') == 4
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert [name for name in ids if ids.count(name) > 1] == []
+    marks = [name for name in ids if name.startswith("fault-")]
+    assert marks == [f"fault-blocks[{n}].exposures_ms" for n in (0, 1)]
+
+
 def test_form_says_in_japanese_what_is_wrong(draft, client):
     draft.conditions = [{"name": "one", "weight": 0, "blocks": []}]
     draft.save()
