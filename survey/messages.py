@@ -1,6 +1,7 @@
 """PURE. What the design and the stimuli say to people."""
 
 from collections.abc import Callable
+from typing import Any
 
 
 class Message(str):
@@ -27,3 +28,19 @@ class Message(str):
             for name, value in self.values.items()
         }
         return translate(self.template) % values
+
+
+def packed(message: object) -> Any:
+    """A message as JSON can hold it, to be said in the language of whoever reads it later."""
+    if not isinstance(message, Message):
+        return message
+    values = {name: packed(value) for name, value in message.values.items()}
+    return {"template": message.template, "values": values}
+
+
+def unpacked(data: Any) -> Any:
+    """What was packed: a message, or the plain value that it was."""
+    if not isinstance(data, dict):
+        return data
+    template, values = data["template"], data["values"]
+    return Message(template, **{name: unpacked(value) for name, value in values.items()})

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from survey import design, faults, images, panels, recruitment, stimuli
+from survey.messages import Message
 from survey.models import (
     Audit,
     Block,
@@ -34,6 +35,14 @@ NEW_IMAGE = gettext_noop("an image that is new")
 
 class StudyError(Exception):
     """Something that the study's state does not allow; the message may be shown."""
+
+    @property
+    def message(self) -> object:
+        """What it was raised with; a `Message` can still be said in another language."""
+        return self.args[0]
+
+    def __str__(self) -> str:
+        return faults.said(self.message)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,7 +260,7 @@ def copy_stimuli(source: Study, target: Study) -> None:
 def _check_draft(study: Study) -> None:
     if study.state != Study.State.DRAFT:
         raise StudyError(
-            _("Images can only be added to a draft. Copy the study to run it with others.")
+            Message("Images can only be added to a draft. Copy the study to run it with others.")
         )
 
 
@@ -310,7 +319,7 @@ def _lock_draft(study: Study, contents: list[str]) -> None:
     locked = Study.objects.select_for_update().get(pk=study.pk)
     _check_draft(locked)
     if set(locked.stimuli.values_list("original_sha256", flat=True)) != set(contents):
-        raise StudyError(_("The images were changed meanwhile. Please try again."))
+        raise StudyError(Message("The images were changed meanwhile. Please try again."))
 
 
 def _serve_under(study: Study, keys: dict[str, str]) -> None:

@@ -20,10 +20,11 @@ from typing import IO, Any
 from auditlog.context import set_actor
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone, translation
+from django.utils import timezone
 from django_tasks import task
 
-from survey import design, export, faults, stimuli, studies, trail
+from survey import design, export, stimuli, studies, trail
+from survey.messages import packed
 from survey.models import Report, Study, media_path, new_token
 
 #: How often a running report gives a sign of life, and after what silence it counts as broken off.
@@ -146,8 +147,7 @@ def _power(report: Report) -> None:
 
 def ask_for_images(study: Study, key: str, file: str = "", user: Any = None) -> Report:
     """Let the worker import what lies in `sent(key)`: the folder, or the ZIP file in it."""
-    options = {"file": file, "language": translation.get_language()}
-    return ask(study, Report.Kind.IMAGES, options, user, key)
+    return ask(study, Report.Kind.IMAGES, {"file": file}, user, key)
 
 
 def sent(key: str) -> Path:
@@ -190,7 +190,7 @@ def _images(report: Report) -> None:
     _save(report, result={}, progress=0)
     refused: dict[str, Any] = {}
     try:
-        with set_actor(report.asked_by), translation.override(report.options["language"]):
+        with set_actor(report.asked_by):
             studies.import_stimuli(
                 report.study,
                 sent(report.key) / report.options["file"],
@@ -199,19 +199,18 @@ def _images(report: Report) -> None:
             )
             trail.note(report.study, "images", added=report.result["total"])
     except stimuli.ManifestError as error:
-        refused = {"faults": [_told(fault, report) for fault in error.faults]}
+        refused = {"faults": [_packed(fault) for fault in error.faults]}
     except studies.StudyError as error:
-        refused = {"error": str(error)}
+        refused = {"error": packed(error.message)}
     shutil.rmtree(folder.parent)
     if refused:
         _save(report, result=report.result | refused)
         raise TaskError("Nothing was added.")
 
 
-def _told(fault: stimuli.Fault, report: Report) -> dict[str, Any]:
-    """A fault, with what was found in the language of whoever sent the images."""
-    with translation.override(report.options["language"]):
-        return {**asdict(fault), "found": faults.said(fault.found)}
+def _packed(fault: stimuli.Fault) -> dict[str, Any]:
+    """A fault as the database keeps it: what is said of it is said in the reader's language."""
+    return {**asdict(fault), "found": packed(fault.found)}
 
 
 def _progress(report: Report) -> Callable[[int, int], None]:

@@ -6,7 +6,6 @@ every fault at the end.
 
 import csv
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,9 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
-from survey import stimuli, studies, tasks, trail
+from survey import faults, stimuli, studies, tasks, trail
 from survey.admin import pages
+from survey.messages import unpacked
 from survey.models import Generator, Origin, Pair, Report, Stimulus, Study, new_token
 from survey.roles import Right
 
@@ -229,18 +229,16 @@ def _how_far(study: Study, report: Report) -> dict[str, Any]:
             (row, pages.address(study, "images_import_picture", report.pk, row))
             for row in rows[:LATEST]
         ],
-        "error": report.result.get("error", ""),
-        "faults": _told(report.result.get("faults", [])),
+        "error": faults.said(unpacked(report.result.get("error", ""))),
+        "faults": list(map(_told, report.result.get("faults", []))),
     }
 
 
-def _told(faults: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The faults with their words in the language of the page."""
-    told = []
-    for fault in faults:
-        allowed = fault["allowed"]
-        told.append({**fault, "row": fault["row"] or "", "allowed": _(allowed)})
-    return told
+def _told(fault: dict[str, Any]) -> dict[str, Any]:
+    """A fault of an import with its words in the language of the page."""
+    allowed = fault["allowed"]
+    words = {"found": faults.said(unpacked(fault["found"])), "allowed": _(allowed)}
+    return {**fault, **words, "row": fault["row"] or ""}
 
 
 # --- what is there -----------------------------------------------------------------------------

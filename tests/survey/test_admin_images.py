@@ -106,6 +106,18 @@ def test_faults_of_images_are_listed_and_nothing_is_added(empty, client, tmp_pat
     assert not answer.context["can_try_again"]
 
 
+def test_faults_of_images_are_said_in_the_language_of_whoever_reads_them(empty, client, tmp_path):
+    files = image_files(tmp_path)
+    broken = next(file for file in files if file.name == "real_01.png")
+    files[files.index(broken)] = SimpleUploadedFile("real_01.png", b"no image")
+    send(client, empty, files)
+    client.cookies["django_language"] = "ja"
+    answer = client.get(pages.address(empty, "images_import", empty.reports.get().pk))
+    (fault,) = answer.context["faults"]
+    words = "JPEG、PNG、WebP、AVIF、TIFFのいずれでもありません"
+    assert fault["found"] == f"real_01.png：{words}"
+
+
 def test_single_image_is_added_with_what_is_known_of_it(empty, client):
     data = {
         "file": SimpleUploadedFile("one.png", factories.png("one")),
@@ -224,8 +236,11 @@ def test_images_do_not_join_a_study_that_went_live_meanwhile(empty, client, tmp_
     report = empty.reports.get()
     tasks.run.call(report.pk)
     answer = client.get(pages.address(empty, "images_import", report.pk))
-    assert "Images can only be added to a draft." in answer.context["error"]
+    assert answer.context["error"].startswith("Images can only be added to a draft.")
     assert empty.stimuli.count() == 0
+    client.cookies["django_language"] = "ja"
+    answer = client.get(answer.request["PATH_INFO"])
+    assert answer.context["error"].startswith("画像を追加できるのは下書き")
 
 
 # --- all or nothing ----------------------------------------------------------------------------

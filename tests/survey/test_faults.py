@@ -1,6 +1,7 @@
 """What is wrong is said in the language of the page, and in English where there is no page."""
 
 import copy
+import json
 import pickle
 import zipfile
 
@@ -9,6 +10,7 @@ from django.utils import translation
 
 from survey import design, faults, stimuli
 from survey.design import DesignError, Message
+from survey.messages import packed, unpacked
 from tests.design_samples import make_block, make_pool, make_study
 
 INNER = Message("real stimuli")
@@ -25,6 +27,13 @@ def test_message_is_its_english_sentence_and_stays_a_message_in_copies():
     assert OUTER == "block 50% needs 2 real stimuli, there are 1"
     for copied in (copy.deepcopy(OUTER), pickle.loads(pickle.dumps(OUTER))):
         assert (copied, copied.template, copied.values) == (OUTER, OUTER.template, OUTER.values)
+
+
+def test_message_that_was_kept_as_json_is_still_a_message():
+    kept = json.loads(json.dumps(packed(OUTER)))
+    with translation.override("ja"):
+        assert faults.said(unpacked(kept)) == faults.said(OUTER) != OUTER
+    assert unpacked(packed("50% of it")) == "50% of it"
 
 
 def test_message_is_translated_with_what_is_in_it():
