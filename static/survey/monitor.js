@@ -46,7 +46,7 @@ function keepUpToDate(url, place, every, staleText) {
 }
 
 function partsOf(root) {
-  return [...root.querySelectorAll("section[id], #updated")];
+  return [...root.querySelectorAll("section[id], #updated, .who-nav [id]")];
 }
 
 // An XMLHttpRequest, because it parses HTML without a sink for scripts.

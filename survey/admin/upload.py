@@ -6,12 +6,14 @@ every fault at the end.
 
 import csv
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Count
 from django.http import (
     FileResponse,
     Http404,
@@ -277,14 +279,15 @@ def mark(study: Study, chosen: Any, *, is_catch: bool) -> int:
 
 
 def _present(study: Study) -> dict[str, Any]:
-    """The images of a study: pairs side by side, those without a pair, those that look alike."""
+    """The images of a study: pairs side by side, those that are alone, those that look alike."""
     everything = list(study.stimuli.select_related("pair", "generator"))
-    pairs = Pair.objects.filter(study=study).prefetch_related("stimuli")
-    loose = [image for image in everything if image.pair_id is None]
+    members = Counter(image.pair_id for image in everything)
+    pairs = study.pairs.annotate(members=Count("stimuli")).filter(members__gt=1)
+    loose = [image for image in everything if not image.pair_id or members[image.pair_id] == 1]
     return {
         "count": len(everything),
         "pair_count": pairs.count(),
-        "pairs": [(pair, _ordered(pair)) for pair in pairs[:SHOWN]],
+        "pairs": [(pair, _ordered(pair)) for pair in pairs.prefetch_related("stimuli")[:SHOWN]],
         "loose": loose[:SHOWN],
         "loose_count": len(loose),
         "twins": _twins(everything),

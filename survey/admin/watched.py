@@ -23,6 +23,8 @@ RT_CELLS = 40
 #: Participants at which the table behind a running estimate has a row.
 LOOKS = (30, 50, 75, 100, 150, 200, 300, 500, 750, 1_000, 2_000, 5_000, 10_000, 50_000)
 MOST_POINTS = 300
+#: Durations of fewer minutes, such as those of simulated participants, are told in seconds.
+SECONDS_BELOW = 2
 
 ORIGINS = {
     "real": gettext_lazy("photograph"),
@@ -132,8 +134,16 @@ def _flow(came: Enrolment, did: Conduct) -> Section:
 def _duration(came: Enrolment) -> str:
     if came.median_minutes is None:
         return _("Nobody has completed yet.")
-    text = _("Half of those who completed took less than %(minutes)s minutes.")
-    return text % {"minutes": f"{came.median_minutes:.1f}"}
+    if came.median_minutes >= SECONDS_BELOW:
+        text = _("Half of those who completed took less than %(minutes)s minutes.")
+        return text % {"minutes": f"{came.median_minutes:.1f}"}
+    n = int(60 * came.median_minutes) + 1
+    text = ngettext(
+        "Half of those who completed took less than a second.",
+        "Half of those who completed took less than %(n)s seconds.",
+        n,
+    )
+    return text % {"n": n}
 
 
 def _flags(did: Conduct) -> Section:

@@ -92,6 +92,7 @@ def test_watch_page_follows_the_study_without_a_reload(
     page = visitor.page
     completed = page.locator("#section-flow .number").nth(2)
     before = int(completed.inner_text()) if completed.count() else 0
+    there = int(page.locator("#how-many-simulated").inner_text())
     page.locator("#table-flow summary").click()
     page.evaluate("window.sameDocument = true")
     simulate(website, 2)
@@ -99,6 +100,7 @@ def test_watch_page_follows_the_study_without_a_reload(
         f'document.querySelectorAll("#section-flow .number")[2].innerText === "{before + 2}"'
     )
     assert page.evaluate("window.sameDocument")
+    assert page.locator("#how-many-simulated").inner_text() == str(there + 2)
     assert page.locator("#table-flow").get_attribute("open") is not None
     check(page, screenshots, f"watch-{language}-{width}")
 

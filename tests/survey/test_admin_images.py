@@ -224,6 +224,15 @@ def test_images_that_look_alike_are_listed(empty, client):
     assert [(a.code, b.code) for a, b in answer.context["twins"]] == [("a", "b")]
 
 
+def test_image_that_is_alone_in_its_pair_makes_no_pair(filled, client):
+    filled.stimuli.filter(code="ai_00").delete()
+    answer = client.get(pages.address(filled, "images"))
+    assert (answer.context["pair_count"], answer.context["loose_count"]) == (1, 1)
+    assert [pair.code for pair, _members in answer.context["pairs"]] == [
+        filled.stimuli.get(code="ai_01").pair.code
+    ]
+
+
 def test_images_of_a_live_study_stay(study, owner, client, tmp_path):
     roles.make_owner(owner, study)
     answer = client.post(pages.address(study, "images"), {"files": image_files(tmp_path)})

@@ -258,6 +258,29 @@ def test_watch_page_shows_simulated_participants_only_when_asked_or_alone(study,
     assert [page.context["simulated"] for page in (alone, mixed, asked)] == [True, False, True]
 
 
+def test_watch_page_renews_how_many_there_are_of_each_kind(study, client):
+    client.force_login(member(study, Membership.Role.OWNER))
+    factories.enrol(study, 0, is_simulated=True)
+    factories.enrol(study, 1, is_simulated=True)
+    factories.enrol(study, 2)
+    page = client.get(address(study, "watch_live")).content.decode()
+    counts = re.findall(r'<span id="how-many-(\w+)">(\d+)</span>', page)
+    assert counts == [("people", "1"), ("simulated", "2")]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "less than a second"), (12.5, "less than 13 seconds"), (300, "less than 5.0 minutes")],
+)
+def test_watch_page_tells_short_durations_in_seconds(seconds, words, study, client):
+    client.force_login(member(study, Membership.Role.OWNER))
+    person = factories.complete(factories.enrol(study))
+    end = person.consented_at + timedelta(seconds=seconds)
+    Participant.objects.filter(pk=person.pk).update(completed_at=end)
+    page = client.get(address(study, "watch_live")).content.decode()
+    assert f"Half of those who completed took {words}." in page
+
+
 def test_watch_page_names_the_stopping_rule_of_the_frozen_plan(db, client):
     plan = AnalysisPlan(stopping_rule="Stop at 200 participants.")
     study = factories.make_study(analysis_plan=plan)
