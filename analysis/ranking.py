@@ -83,10 +83,17 @@ def simultaneous_ranks(
     return 1 + stronger, count - weaker
 
 
-def equality_test(scores: FloatArray, cov: FloatArray, df: float) -> float | None:
-    """p-value of the Wald test (F on `df`) that all scores are the same; None without a variance.
+def equality_test(
+    scores: FloatArray, cov: FloatArray, df: float, *, robust: bool = False
+) -> float | None:
+    """p-value of the test that all scores are the same; None where there is no such test.
 
-    Several clusters may leave a difference of scores with no positive variance.
+    A Wald test (F on `df`). Where `robust`, every element of the covariance was estimated from
+    clusters and not from one pooled variance, and Hotelling's F counts what that costs: with q
+    differences it is F times (df - q + 1) / df, on q and df - q + 1.
+
+    There is no test where several clusters leave a difference of scores without a positive
+    variance, or where there are too few of them.
     """
     size = len(scores)
     differences = np.eye(size)[1:] - np.eye(size)[0]
@@ -94,7 +101,12 @@ def equality_test(scores: FloatArray, cov: FloatArray, df: float) -> float | Non
     if not np.isfinite(spread).all() or np.linalg.eigvalsh(spread)[0] <= 0:
         return None
     statistic = float(effect @ np.linalg.solve(spread, effect)) / (size - 1)
-    return float(stats.f.sf(statistic, size - 1, df))
+    if not robust or np.isinf(df):
+        return float(stats.f.sf(statistic, size - 1, df))
+    left = df - size + 2
+    if left < 1:
+        return None
+    return float(stats.f.sf(statistic * left / df, size - 1, left))
 
 
 @one_thread

@@ -1,22 +1,38 @@
-"""Generators, and the photograph, ranked by who won against whom."""
+"""Generators, and the photograph, ranked by who won against whom.
 
-from collections.abc import Sequence
+A generator's strength is told by as few numbers as there are pairs that show it, and the
+cluster-robust covariance takes those few for many. Uncorrected, with 7 generators and 21 pairs, the
+joint test at 5 % would be wrong in 48 % of studies of equal generators, and the ranks in 39 %.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.factors import crossed
+from analysis.factors import Codes, crossed, n_items
 from analysis.pictures import Forest, Line
 from analysis.plan import Plan
 from analysis.proportions import CLUSTERED
 from analysis.ranking import Ranking, equality_test, rank
 from analysis.results import Scope, subset
 from analysis.samples import Finding, of_task
-from analysis.texts import Message
+from analysis.texts import Message, marked
 
 PHOTOGRAPH = "photograph"
 LEAST_COMPETITORS = 3
+LEAST_PAIRS = 10  # of each generator, for the joint test
+SINGLE_PAIR = marked(
+    "All comparisons taken together, the generators could not be ranked, as one of them stands in "
+    "a single pair: there generator and image are the same thing."
+)
+NO_JOINT_TEST = marked(
+    "All comparisons taken together, whether the generators differ was not tested: the "
+    "cluster-robust joint test needs at least {least} pairs of each and enough participants. "
+    "Where they were compared with photographs, the mixed model's test stands."
+)
 
 
 def strengths(question: str, trials: pd.DataFrame, plan: Plan) -> Finding:
@@ -40,17 +56,67 @@ def strengths(question: str, trials: pd.DataFrame, plan: Plan) -> Finding:
     won = rows["response"].map({"left": 1, "right": -1, "tie": 0}).astype(float).to_numpy()
     if factors["participant"].max() < 1:
         return Finding(question)
+    fewest = fewest_pairs(factors, left, right)
+    if fewest < 2:
+        return Finding(question, warnings=[Message(SINGLE_PAIR)])
     try:
         found = rank(left.to_numpy(str), right.to_numpy(str), won, factors)
     except ValueError as error:  # comparisons that do not tie everything together
         text = Message("The generators could not be ranked: {why}.", {"why": error})
         return Finding(question, warnings=[text])
-    return _told(question, found, rows, left, right, CLUSTERED[len(factors)], plan)
+    few = FewPairs.of(found, factors, fewest)
+    return _told(question, few, rows, left, right, CLUSTERED[len(factors)], plan)
+
+
+def fewest_pairs(factors: Mapping[str, Codes], left: pd.Series, right: pd.Series) -> float:
+    """How many pairs or images show the competitor that the fewest show; infinite without any."""
+    both = pd.concat([left, right], ignore_index=True)
+    counts = [
+        pd.Series(np.tile(codes, 2)).groupby(both.to_numpy(object)).nunique().min()
+        for name, codes in factors.items()
+        if name != "participant"
+    ]
+    return float(min(counts, default=np.inf))
+
+
+@dataclass(frozen=True)
+class FewPairs:
+    """Strengths whose intervals, ranks and joint test reckon with few pairs.
+
+    With I pairs and p strengths free to vary, the variances are multiplied by I / (I - p), and t
+    has one degree of freedom less than the fewest pairs of a competitor. The joint test needs all
+    covariances at once: it takes the factor twice, as the jackknife does, and Hotelling's F.
+    """
+
+    ranking: Ranking
+    inflation: float
+    joint_df: float
+    fewest: float
+
+    @classmethod
+    def of(cls, found: Ranking, factors: Mapping[str, Codes], fewest: float) -> "FewPairs":
+        """The fit corrected; as it is where no pairs are known."""
+        free, items = len(found.names) - 1, n_items(factors)
+        people = float(factors["participant"].max())
+        if not items:
+            return cls(found, 1.0, people, fewest)
+        spare = max(items - free, 1)
+        inflation, joint_df = items / spare, min(people, spare)
+        df = min(joint_df, fewest - 1)
+        return cls(replace(found, cov=found.cov * inflation, df=df), inflation, joint_df, fewest)
+
+    def equality(self) -> float | None:
+        """p-value of the test that all generators are equally strong, photographs aside."""
+        made = self.ranking.names != PHOTOGRAPH
+        if self.fewest < LEAST_PAIRS:
+            return None
+        cov = self.ranking.cov[np.ix_(made, made)] * self.inflation
+        return equality_test(self.ranking.scores[made], cov, self.joint_df, robust=True)
 
 
 def _told(
     question: str,
-    found: Ranking,
+    few: FewPairs,
     rows: pd.DataFrame,
     left: pd.Series,
     right: pd.Series,
@@ -58,7 +124,7 @@ def _told(
     plan: Plan,
 ) -> Finding:
     """The joint test that all are equally strong, and everybody's strength and rank."""
-    p = equality_test(found.scores, found.cov, found.df)
+    found, p = few.ranking, few.equality()
     joint = Scope.of(question, "prefer_pair", "all", rows).result("joint_test", method, None, p=p)
     names = [str(name) for name in found.names]
     ranks = rank_rows(names, found.scores, found.ranks(plan.level))
@@ -79,7 +145,8 @@ def _told(
         Message("mean of all"),
         percent=False,
     )
-    return Finding(question, results, pictures=[picture], unclaimed=[joint])
+    warnings = [] if p is not None else [Message(NO_JOINT_TEST, {"least": LEAST_PAIRS})]
+    return Finding(question, results, pictures=[picture], warnings=warnings, unclaimed=[joint])
 
 
 def name_of(competitor: str) -> object:

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 
 from analysis.clustered import clustered_mean
-from analysis.ranking import chances, rank
+from analysis.ranking import chances, equality_test, rank
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
 
@@ -172,3 +172,24 @@ def test_rank_rejects_unusable_input():
         rank(["a", "b"], ["b", "a"], [1, 2])
     with pytest.raises(ValueError, match="same number of rows"):
         rank(["a", "b"], ["b", "a"], [1])
+
+
+def test_a_robust_joint_test_is_hotellings():
+    """One sample in three dimensions: the differences of its means, by Hotelling's T squared.
+
+    In R: ``d <- x[, -1] - x[, 1]; DescTools::HotellingsT2Test(d)`` has F = T² (n - p) / (p (n - 1))
+    on p and n - p degrees of freedom.
+    """
+    x = np.random.default_rng(4).normal([0.0, 0.5, -0.5], size=(12, 3))
+    differences = x[:, 1:] - x[:, :1]
+    mean, cov = differences.mean(axis=0), np.cov(differences.T) / 12
+    f = float(mean @ np.linalg.solve(cov, mean)) * (12 - 2) / (2 * 11)
+
+    p = equality_test(x.mean(axis=0), np.cov(x.T) / 12, 11, robust=True)
+
+    assert p == pytest.approx(stats.f.sf(f, 2, 10))
+    assert p > equality_test(x.mean(axis=0), np.cov(x.T) / 12, 11)
+
+
+def test_a_robust_joint_test_of_as_many_as_there_are_clusters_is_none():
+    assert equality_test(np.arange(5.0), np.eye(5), 3, robust=True) is None

@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from analysis.factors import crossed
 from analysis.plan import Plan
-from analysis.strengths import strengths
+from analysis.ranking import rank
+from analysis.strengths import FewPairs, competitors, fewest_pairs, strengths
 from tests.analysis.simulated import typed
 
 TERMS = ("bradley_terry", "rank")
@@ -77,3 +79,75 @@ def test_competitors_that_never_lose_are_named():
     (warning,) = found.warnings
     assert found.results == []
     assert str(warning).startswith("The generators could not be ranked")
+
+
+def against_photographs(generators, pairs, people=40, preference=0.0):
+    """Generators that are all alike, each pair shown to everybody, pairs and people differing."""
+    rng = np.random.default_rng(11)
+    person, pair = np.repeat(np.arange(people), pairs), np.tile(np.arange(pairs), people)
+    eta = preference + rng.normal(0, 0.4, people)[person] + rng.normal(0, 0.4, pairs)[pair]
+    table = {
+        "participant_id": [f"p{k}" for k in person],
+        "task": "prefer_pair",
+        "pair_id": [f"k{k}" for k in pair],
+        "left_origin": "ai",
+        "right_origin": "real",
+        "left_generator": [f"g{k % generators}" for k in pair],
+        "response": np.where(rng.random(len(eta)) < expit(eta), "left", "right"),
+    }
+    return typed(pd.DataFrame(table))
+
+
+def test_the_joint_test_is_about_the_generators_and_not_about_photographs():
+    """Photographs lose most of the time, against all generators alike."""
+    found = strengths("generators", against_photographs(3, 60, preference=1.5), Plan())
+
+    assert found.unclaimed[0].p > 0.05
+    photograph = [row for row in found.results if row.subset == "generator=photograph"]
+    assert photograph[0].high < 0
+
+
+def test_few_pairs_of_a_generator_leave_ranks_open_and_the_joint_test_out():
+    found = strengths("generators", against_photographs(7, 21), Plan())
+
+    ranks = [row for row in found.results if row.term == "rank"]
+    assert {(row.low, row.high) for row in ranks} == {(1, 8)}
+    assert found.unclaimed[0].p is None
+    assert [str(text) for text in found.warnings] == [
+        "All comparisons taken together, whether the generators differ was not tested: the "
+        "cluster-robust joint test needs at least 10 pairs of each and enough participants. Where "
+        "they were compared with photographs, the mixed model's test stands."
+    ]
+
+
+def test_a_generator_in_a_single_pair_is_not_told_from_it():
+    found = strengths("generators", against_photographs(4, 7), Plan())
+
+    assert found.results == []
+    assert str(found.warnings[0]).endswith("there generator and image are the same thing.")
+
+
+def test_few_pairs_widen_intervals_by_their_number():
+    trials = against_photographs(4, 24)
+    factors = crossed(trials)
+    left, right = (competitors(trials, side) for side in ("left", "right"))
+    won = np.where(trials["response"] == "left", 1, -1)
+    plain = rank(left.to_numpy(str), right.to_numpy(str), won, factors)
+
+    few = FewPairs.of(plain, factors, fewest_pairs(factors, left, right))
+
+    assert (few.fewest, few.ranking.df, few.joint_df) == (6, 5, 20)
+    assert few.ranking.cov == pytest.approx(plain.cov * 24 / 20)
+
+
+def test_without_pairs_the_strengths_stay_as_they_are():
+    trials = against_photographs(3, 30)
+    left, right = (competitors(trials, side) for side in ("left", "right"))
+    people = {"participant": crossed(trials)["participant"]}
+    won = np.where(trials["response"] == "left", 1, -1)
+    plain = rank(left.to_numpy(str), right.to_numpy(str), won, people)
+
+    few = FewPairs.of(plain, people, fewest_pairs(people, left, right))
+
+    assert few.ranking is plain
+    assert few.joint_df == 39
