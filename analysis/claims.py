@@ -1,7 +1,7 @@
 """Verdicts by the contract's rules, with Holm's correction inside the family."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.equivalence import tost
 from analysis.estimate import Estimate
@@ -42,23 +42,44 @@ class Test:
 def judge(tests: Sequence[Test], plan: Plan) -> list[Claim]:
     """A verdict for each test, by adjusted p-values, and the claims that nothing tested.
 
-    Holm's correction holds within the claims of the frozen plan, or within all where there was
-    none; Benjamini and Hochberg's within the exploratory rest. Tests of no effect and tests of
-    equivalence are adjusted apart.
+    Holm's correction holds within the confirmatory family, Benjamini and Hochberg's within the
+    exploratory rest. Tests of no effect and tests of equivalence are adjusted apart.
     """
     verdicts: dict[str, Claim] = {}
-    for confirmatory in (True, False):
+    members = confirmatory_family(tests, plan)
+    for confirmatory, adjust in ((True, holm), (False, benjamini_hochberg)):
         family = [
             test
             for test in tests
-            if test.why_not is None
-            and plan.is_confirmatory(test.claim, test.contrast) is confirmatory
+            if test.why_not is None and (test.claim in members) is confirmatory
         ]
-        adjust = holm if confirmatory else benjamini_hochberg
-        verdicts |= _judge_family(family, plan, adjust)
+        judged = _judge_family(family, plan, adjust)
+        verdicts |= {id: replace(claim, confirmatory=confirmatory) for id, claim in judged.items()}
     found = [verdicts.get(test.claim) or _not_tested(test) for test in tests]
     missing = [name for name in CLAIMS if name not in {test.base for test in tests}]
     return found + [Claim(name, "not_tested", Message(NEEDS[name])) for name in missing]
+
+
+def confirmatory_family(tests: Sequence[Test], plan: Plan) -> set[str]:
+    """Ids of the claims whose verdicts are confirmatory, whatever the responses say.
+
+    A claim of the contract enters once for each contrast, by the first task that it was asked in;
+    each question fixes the order of its tasks. Where that task cannot be tested, no other one
+    takes its place. The same claim in further tasks is exploratory unless the plan names it.
+    """
+    first: dict[tuple[str, str], str] = {}
+    for test in tests:
+        first.setdefault((test.base, test.contrast), test.claim)
+    return {
+        test.claim
+        for test in tests
+        if plan.is_confirmatory(
+            test.claim,
+            test.contrast,
+            "" if test.row is None else test.row.task,
+            leads=first[test.base, test.contrast] == test.claim,
+        )
+    }
 
 
 def _judge_family(

@@ -28,7 +28,6 @@ class Verdict:
     label: Message
     places: dict[str, float]  # in percent of the picture's width
     ends: tuple[Message, Message] | None
-    is_confirmatory: bool
 
     @property
     def is_tested(self) -> bool:
@@ -106,11 +105,10 @@ def number(value: float | None, term: str = "") -> str:
 
 def verdict(answers: Answers, claim: Claim) -> Verdict:
     """The claim with the picture of its row, where that has an interval."""
-    row, label = claim.row, labels.claim_label(_named(claim, answers.claims))
+    row, label = claim.row, paragraphs.claim_in_words(claim, answers.claims)
     kind = CLAIMS[claim.id.split(":")[0]]
-    planned = answers.plan.is_confirmatory(claim.id, claim.contrast)
     if row is None or row.estimate is None or row.low is None or row.high is None:
-        return Verdict(claim, label, {}, None, planned)
+        return Verdict(claim, label, {}, None)
     null, region = kind.null or 0.0, answers.plan.smallest_effect(claim.id, claim.contrast)
     farthest = max(abs(value - null) for value in (row.low, row.high, row.estimate))
     reach = max(1.2 * farthest, 5 * region)
@@ -126,15 +124,7 @@ def verdict(answers: Answers, claim: Claim) -> Verdict:
     }
     places = {name: 50 + 50 * (value - null) / reach for name, value in values.items()}
     ends = tick(claim.id, null - reach), tick(claim.id, null + reach)
-    return Verdict(claim, label, places, ends, planned)
-
-
-def _named(claim: Claim, claims: list[Claim]) -> str:
-    """The claim's id, with its task too where the same is claimed of another task."""
-    others = [other.id for other in claims if other.id.startswith(f"{claim.id}:")]
-    if claim.row is None or not any(other.split(":")[-1] in labels.TASKS for other in others):
-        return claim.id
-    return f"{claim.id}:{claim.row.task}"
+    return Verdict(claim, label, places, ends)
 
 
 def _question(answers: Answers, finding: Finding) -> dict[str, Any]:

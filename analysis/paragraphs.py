@@ -2,6 +2,7 @@
 
 from analysis import labels
 from analysis.answers import Answers, versions
+from analysis.plan import CLAIMS, JOINT
 from analysis.results import Claim, Result
 from analysis.sentences import amount, p_text, span
 from analysis.texts import Message, marked
@@ -38,7 +39,7 @@ def methods(answers: Answers) -> list[Message]:
                 "ratings."
             )
         )
-    parts += [_family(answers), _beside(answers), _without_exclusions(answers)]
+    parts += [*_family(answers), _beside(answers), _without_exclusions(answers)]
     parts.append(
         Message(
             "Computed with Honmono's analysis package (Python {python}, NumPy {numpy}, SciPy "
@@ -63,36 +64,70 @@ def _data(answers: Answers) -> Message:
 
 
 def _exclusions(answers: Answers) -> Message:
-    listed: Message | None = None
-    for step in answers.kept.flow:
-        if step.rule in answers.rules:
-            values = {"first": listed, "second": step.meaning}
-            listed = Message("{first}; {second}", values) if listed else step.meaning
-    if listed is None:
+    applied = [step.meaning for step in answers.kept.flow if step.rule in answers.rules]
+    if not applied:
         return Message("No exclusion rule was applied.")
-    return Message("Left out, in this order, were: {listed}.", {"listed": listed})
+    return Message("Left out, in this order, were: {listed}.", {"listed": _listed(applied)})
 
 
-def _family(answers: Answers) -> Message:
-    values = {"alpha": f"{answers.plan.alpha:g}"}
-    if answers.plan.confirmatory is None:
-        return Message(
-            "No preregistered plan was given, so all claims were treated as one "
-            "family. Within it Holm's correction was applied separately to the tests of no effect "
-            "(joint tests among them) and to the equivalence tests; verdicts use the corrected "
-            "p-values at alpha {alpha}. Everything else is exploratory: the tables correct it "
-            "after Benjamini and Hochberg within each question.",
-            values,
-        )
-    return Message(
-        "The preregistered claims are one confirmatory family. Within it Holm's correction was "
-        "applied separately to the tests of no effect (joint tests among them) and to the "
-        "equivalence tests; verdicts use the corrected p-values at alpha {alpha}. Verdicts on "
-        "other claims are exploratory and use the correction of Benjamini and Hochberg in the same "
-        "two sets; all further tests are exploratory too, and the tables correct them after "
-        "Benjamini and Hochberg within each question.",
-        values,
+def _family(answers: Answers) -> list[Message]:
+    """Which tests verdicts were corrected for, and how."""
+    rule = WITHOUT_PLAN if answers.plan.confirmatory is None else WITH_PLAN
+    correction = Message(
+        "Within the family Holm's correction was applied separately to the tests of no effect "
+        "(joint tests among them) and to the equivalence tests; verdicts use the corrected "
+        "p-values at alpha {alpha}. Verdicts outside of it are exploratory and use the correction "
+        "of Benjamini and Hochberg in the same two sets; all further tests are exploratory too, "
+        "and the tables correct them after Benjamini and Hochberg within each question.",
+        {"alpha": f"{answers.plan.alpha:g}"},
     )
+    return [Message(rule), _members(answers), correction]
+
+
+WITHOUT_PLAN = marked(
+    "No preregistered plan was given. Each claim therefore entered the confirmatory family once "
+    "for each kind of image compared, by the first task that it was asked in: pairs before single "
+    "images, and for the generators and the labels preference before all else, ratings before "
+    "detection one at a time."
+)
+WITH_PLAN = marked(
+    "The preregistered claims are the confirmatory family. Where the plan names no task, a claim "
+    "entered it once for each kind of image compared, by the first task that it was asked in: "
+    "pairs before single images, and for the generators and the labels preference before all "
+    "else, ratings before detection one at a time."
+)
+
+
+def _members(answers: Answers) -> Message:
+    """The tests of the confirmatory family, by name and number."""
+    family = [claim for claim in answers.claims if claim.confirmatory]
+    if not family:
+        return Message("None of its claims could be tested.")
+    equivalence = [claim for claim in family if CLAIMS[claim.id.split(":")[0]].kind != JOINT]
+    return Message(
+        "The family has {effects} tests of no effect ({listed}) and {equivalence} equivalence "
+        "tests (of the same claims; joint tests have none).",
+        {
+            "effects": len(family),
+            "listed": _listed([claim_in_words(claim, answers.claims) for claim in family]),
+            "equivalence": len(equivalence),
+        },
+    )
+
+
+def claim_in_words(claim: Claim, claims: list[Claim]) -> Message:
+    """The claim, with its task where the same is claimed of another task."""
+    others = [other.id for other in claims if other.id.startswith(f"{claim.id}:")]
+    if claim.row is None or not any(other.split(":")[-1] in labels.TASKS for other in others):
+        return labels.claim_label(claim.id)
+    return labels.claim_label(f"{claim.id}:{claim.row.task}")
+
+
+def _listed(items: list[Message]) -> Message:
+    listed = items[0]
+    for item in items[1:]:
+        listed = Message("{first}; {second}", {"first": listed, "second": item})
+    return listed
 
 
 def _without_exclusions(answers: Answers) -> Message:

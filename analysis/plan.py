@@ -46,11 +46,17 @@ class Plan:
     def level(self) -> float:
         return 1 - self.alpha
 
-    def is_confirmatory(self, claim: str, contrast: str) -> bool:
-        """Whether the frozen plan names the claim. Without a plan all claims are one family."""
+    def is_confirmatory(self, claim: str, contrast: str, task: str, *, leads: bool) -> bool:
+        """Whether a test belongs to the confirmatory family.
+
+        `leads` says that it is the first task of its claim and contrast. Only that one stands for
+        the claim, without a plan and where the plan names the claim alone; the plan may name
+        another task as well or instead (``generator_gap:rate_single``).
+        """
         if self.confirmatory is None:
-            return True
-        return any(name in self.confirmatory for name in names_of(claim, contrast))
+            return leads
+        exact, loose = [claim, *with_task(claim, contrast, task)], names_of(claim, contrast)
+        return any(name in self.confirmatory for name in (exact + loose if leads else exact))
 
     @property
     def prior_scale(self) -> float:
@@ -77,6 +83,11 @@ def names_of(claim: str, contrast: str) -> list[str]:
     """How a plan may name a claim, the most exact first."""
     base = claim.split(":")[0]
     return [claim, f"{base}:{contrast}", base]
+
+
+def with_task(claim: str, contrast: str, task: str) -> list[str]:
+    """How a plan may name a claim in one task."""
+    return [f"{name}:{task}" for name in names_of(claim, contrast) if task]
 
 
 def parse_sesoi(settings: Iterable[str]) -> dict[str, float]:

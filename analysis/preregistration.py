@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.checks import DataError, Fault
 from analysis.exclusions import Parameters, from_list
-from analysis.plan import CLAIMS, Plan, names_of
+from analysis.plan import CLAIMS, Plan, names_of, with_task
 from analysis.results import Claim
 from analysis.texts import Message, marked
 
@@ -103,13 +103,13 @@ def deviations(preset: Preset, plan: Plan, rules: Parameters, claims: list[Claim
             found.append(Message(text, values))
     if preset.rules is not None and preset.rules != rules:
         found.append(Message("The exclusion rules are not the planned ones."))
-    tested = {
-        name
-        for claim in claims
-        if claim.verdict != "not_tested"
-        for name in names_of(claim.id, claim.contrast)
-    }
+    tested = {name for claim in claims if claim.confirmatory for name in _planned_as(claim)}
     for name in preset.claims:
         if name not in tested:
             found.append(Message("{claim} was planned and could not be tested.", {"claim": name}))
     return found
+
+
+def _planned_as(claim: Claim) -> list[str]:
+    task = "" if claim.row is None else claim.row.task
+    return [*names_of(claim.id, claim.contrast), *with_task(claim.id, claim.contrast, task)]

@@ -58,6 +58,7 @@ def results_json(answers: Answers, language: str, settings: dict[str, Any]) -> d
                 "id": claim.id,
                 "verdict": claim.verdict,
                 "statement": claim.statement.say(translate),
+                "confirmatory": claim.confirmatory,
                 "basis": claim.basis,
                 "basis_tasks": claim.basis_tasks,
             }

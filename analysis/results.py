@@ -51,7 +51,8 @@ class Claim:
     """A verdict and the sentence that says it.
 
     `row` is the row of the result table that it rests on, `unit` what it is measured in where the
-    claim allows several, `contrast` what is compared with the photographs.
+    claim allows several, `contrast` what is compared with the photographs; `confirmatory` says
+    that the verdict uses Holm's correction within the confirmatory family.
 
     results.json names that row in two lists of one length: `basis` as
     question/subset/term/method, and `basis_tasks` with its task, which tells apart what was asked
@@ -64,6 +65,7 @@ class Claim:
     row: Result | None = None
     unit: Message | None = None
     contrast: str = ""
+    confirmatory: bool = False
 
     @property
     def basis(self) -> list[str]:

@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import pytest
 
 from analysis.claims import Test as ClaimTest
 from analysis.claims import decide, judge
 from analysis.estimate import Estimate
 from analysis.plan import CLAIMS, Plan
+from analysis.results import Scope
 from analysis.texts import Message
+
+TASKS = ("prefer_pair", "detect_pair", "rate_single", "detect_single")
 
 
 def verdicts(tests, **plan):
@@ -102,6 +107,73 @@ def test_claims_outside_the_plan_do_not_weaken_those_in_it():
     assert verdicts(tests, confirmatory=("prefers_ai:real_vs_ai",))["prefers_ai"] == "supported"
     other = ("prefers_ai:real_vs_enhanced",)
     assert verdicts(tests, confirmatory=other)["prefers_ai"] == "undecided"
+
+
+def of_tasks(*p_values):
+    """The generators by preference, by detection in pairs, and so on."""
+    names = ["generator_gap", *(f"generator_gap:{task}" for task in TASKS[1:])]
+    rows = [
+        Scope("generators", task, "all", 9, 9, 9).result("joint_test", "glmm", None, p=0.5)
+        for task in TASKS
+    ]
+    tests = zip(names, p_values, rows, strict=False)
+    return [ClaimTest(name, "real_vs_ai", p_joint=p, row=row) for name, p, row in tests]
+
+
+def family(tests, **plan):
+    return [claim.id for claim in judge(tests, Plan(**plan)) if claim.confirmatory]
+
+
+def test_a_claim_enters_the_family_once_whatever_its_number_of_tasks():
+    """Three more tasks of the generators cost the other claims nothing."""
+    one = [claim("prefers_ai", 0.546, 0.02), *of_tasks(0.03)]
+    four = [claim("prefers_ai", 0.546, 0.02), *of_tasks(0.03, 0.9, 0.9, 0.9)]
+
+    assert family(four) == family(one) == ["prefers_ai", "generator_gap"]
+    expected = {"prefers_ai": "supported", "generator_gap": "supported"}
+    for tests in (one, four):
+        assert verdicts(tests).items() >= expected.items()
+
+
+def test_each_contrast_enters_the_family():
+    enhanced = ClaimTest("prefers_ai:real_vs_enhanced", "real_vs_enhanced", Estimate(0.6, 0.01))
+
+    assert family([claim("prefers_ai:real_vs_ai", 0.6, 0.01), enhanced]) == [
+        "prefers_ai:real_vs_ai",
+        "prefers_ai:real_vs_enhanced",
+    ]
+
+
+def test_further_tasks_are_corrected_among_themselves():
+    """Benjamini and Hochberg: 0.04 and 0.03 both hold; after Holm neither would."""
+    found = verdicts(of_tasks(0.9, 0.04, 0.03))
+
+    assert found["generator_gap:detect_pair"] == found["generator_gap:rate_single"] == "supported"
+
+
+def test_a_plan_that_names_a_claim_means_its_first_task():
+    assert family(of_tasks(0.5, 0.5), confirmatory=("generator_gap",)) == ["generator_gap"]
+
+
+def test_a_plan_may_name_another_task():
+    named = ("generator_gap:rate_single",)
+
+    assert family(of_tasks(0.5, 0.5, 0.5), confirmatory=named) == ["generator_gap:rate_single"]
+    both = ("generator_gap", *named)
+    assert family(of_tasks(0.5, 0.5, 0.5), confirmatory=both) == list(both)
+
+
+def test_a_plan_may_name_the_only_task_that_there_is():
+    (only,) = of_tasks(0.01)
+
+    assert family([only], confirmatory=("generator_gap:prefer_pair",)) == ["generator_gap"]
+
+
+def test_no_other_task_takes_the_place_of_one_that_cannot_be_tested():
+    first, second = of_tasks(0.01, 0.01)
+    first = replace(first, p_joint=None, row=None, why_not=Message("Why."))
+
+    assert family([first, second]) == []
 
 
 def test_a_smallest_effect_may_be_set_for_one_contrast():

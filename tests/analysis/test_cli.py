@@ -68,7 +68,7 @@ def test_results_json_has_the_keys_of_the_contract(folder):
         frozenset({"rule", "participants", "trials"})
     }
     assert {frozenset(row) for row in results["claims"]} == {
-        frozenset({"id", "verdict", "statement", "basis", "basis_tasks"})
+        frozenset({"id", "verdict", "statement", "confirmatory", "basis", "basis_tasks"})
     }
     assert {frozenset(said) for said in results["summaries"]} == {
         frozenset({"question", "task", "subset", "sentences"})

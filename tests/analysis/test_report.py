@@ -1,11 +1,12 @@
 import html
+import json
 import re
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 
-from analysis import answers, data, page, report
+from analysis import answers, data, page, paragraphs, report
 from analysis.checks import DataError
 from analysis.plan import Plan
 from analysis.simulate import Truth, simulate, write
@@ -138,6 +139,33 @@ def test_every_claim_of_each_contrast_is_judged(found):
             ("calibrated", ":detect_single"),
         )
     }
+
+
+def test_the_methods_name_every_test_of_the_family(found):
+    """Both contrasts; accuracy in pairs and not in single images too, no equivalence of joint."""
+    text = " ".join(str(sentence) for sentence in paragraphs.methods(found))
+
+    family = [claim for claim in found.claims if claim.confirmatory]
+    joint = [claim for claim in family if claim.id.startswith("generator_gap")]
+    said = re.search(r"The family has (\d+) tests of no effect \((.*)\) and (\d+) equiv", text)
+    assert int(said[1]) == len(family) == said[2].count(";") + 1
+    assert int(said[3]) == len(family) - len(joint)
+    assert "People cannot tell them apart (Photograph or AI image, in pairs)" in said[2]
+    assert "one at a time" not in said[2]
+    assert {claim.id for claim in found.claims if claim.verdict != "not_tested"} > {
+        claim.id for claim in family
+    }
+
+
+def test_further_tasks_stand_apart_as_exploratory(written, found):
+    folder, language = written
+    heading = page.translator(language)("Exploratory: the same claims in further tasks")
+
+    assert (folder / "report.html").read_text(encoding="utf-8").count(heading) == 1
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    told = {claim["id"]: claim["confirmatory"] for claim in results["claims"]}
+    assert told["indistinguishable:real_vs_ai"]
+    assert not told["indistinguishable:real_vs_ai:detect_single"]
 
 
 def test_a_failed_report_leaves_nothing_behind(found, tmp_path):
