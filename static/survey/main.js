@@ -276,9 +276,23 @@ async function patiently(promise) {
 async function instruct(block) {
   $("part-number").textContent = block.number + 1;
   $("instructions-text").innerHTML = trusted.createHTML(block.instructions);
+  const asks =
+    config.fullscreen === "ask" && document.fullscreenEnabled && !document.fullscreenElement;
+  $("plain-start").hidden = asks;
+  $("whole-start").hidden = !asks;
   show("instructions");
   $("instructions").querySelector("h1").focus();
-  await pick([{ value: true, element: $("start"), keys: [" ", "enter"] }]);
+  const { value } = await pick([
+    { value: asks, element: $(asks ? "start-whole" : "start"), keys: [" ", "enter"] },
+    { value: false, element: $("start-without") },
+  ]);
+  if (value) await takeWholeScreen();
+}
+
+/** A browser that refuses, or never answers, shows the trials in its window. */
+function takeWholeScreen() {
+  const answer = document.documentElement.requestFullscreen().catch(() => {});
+  return Promise.race([answer, new Promise((resolve) => setTimeout(resolve, 1000))]);
 }
 
 async function runTrial(trial, block) {
@@ -328,7 +342,7 @@ async function run() {
 
 /** The whole screen for the pictures, where the browser can and the participant wants it. */
 function offerWholeScreen(button) {
-  button.hidden = !document.fullscreenEnabled;
+  button.hidden = !document.fullscreenEnabled || config.fullscreen === "off";
   button.addEventListener("click", () =>
     document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen(),
   );

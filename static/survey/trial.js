@@ -75,6 +75,8 @@ export function pick(options, earliest = 0) {
       // In the head Space and Enter work what has the focus; every other key is for the trial.
       const working = [" ", "enter"].includes(key) && event.target.closest("a, .head");
       if (working || (event.target.matches("input") && key !== "enter")) return;
+      const focused = options.find(({ element }) => element === event.target);
+      if (focused && [" ", "enter"].includes(key) && !focused.keys?.includes(key)) return;
       const option = options.find(({ keys }) => keys?.includes(key));
       if (!option || option.element.disabled || option.element.closest("[hidden]")) return;
       event.preventDefault();

@@ -64,7 +64,8 @@ def trial_page(request: HttpRequest, study: Study) -> HttpResponse:
     urls = {name: pages.address(study, f"preview_{name}") for name in names}
     urls["trial_page"] = request.path
     plan = state(study, 0, _language(study))
-    context = _frame(study) | {"config": {"urls": urls, "plan": plan}} | _progress(plan)
+    config = {"urls": urls, "plan": plan, "fullscreen": study.fullscreen}
+    context = _frame(study) | {"config": config} | _progress(plan)
     return render(request, "admin/preview/trial.html", context)
 
 

@@ -151,7 +151,7 @@ class StudyAdmin(Scoped):
             ),
             (
                 lazy("Order and display"),
-                {**more, "fields": [_ORDER, _DISPLAY, ("allow_small_screens", "mode")]},
+                {**more, "fields": [_ORDER, _DISPLAY, _SCREEN, "mode"]},
             ),
             (lazy("Background questions and conditions"), {**more, "fields": _TABLES}),
             (
@@ -253,6 +253,7 @@ def _follow(study: Study, renamed: dict[str, str]) -> None:
 
 _ORDER = ("block_order", "share_stimuli")
 _DISPLAY = ("display_width", "display_height", "display_fit")
+_SCREEN = ("fullscreen", "allow_small_screens")
 _TABLES = ["background", "conditions"]
 _RULES = ["exclusion_rules"]
 _PLAN_HELP = lazy(

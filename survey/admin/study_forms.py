@@ -39,6 +39,11 @@ FITS = {
     "pad": lazy("whole, with neutral bars"),
     "crop": lazy("cut to fill"),
 }
+FULLSCREEN = {
+    "offer": lazy("offered by a button"),
+    "ask": lazy("asked for before each block; participants may decline"),
+    "off": lazy("not offered"),
+}
 PAIRINGS = {
     "matched": lazy("matched: a photograph and what an AI made of it"),
     "random": lazy("random: any photograph and any AI image of a category"),
@@ -169,6 +174,11 @@ class StudyForm(DesignForm):
     )
     display_fit = forms.ChoiceField(
         label=lazy("Images are shown"), choices=options(constants.DISPLAY_FITS, FITS)
+    )
+    fullscreen = forms.ChoiceField(
+        label=lazy("Full screen"),
+        choices=options(constants.FULLSCREEN, FULLSCREEN),
+        help_text=lazy("Where the browser can; iPhones cannot, and go on without."),
     )
     exclusion_rules = RulesField(
         label=lazy("Exclusion rules"),

@@ -14,7 +14,7 @@ from survey.messages import Message
 FORMAT = 1
 # Fields that came after the first frozen designs. Where they have their default the canonical
 # JSON leaves them out, so that a design that was frozen before keeps its hash.
-LATER = {"mode": "study"}
+LATER = {"mode": "study", "fullscreen": "offer"}
 Place = tuple[str | int, ...]
 Report = Callable[[Place, object, str], None]
 

@@ -17,6 +17,7 @@ FEEDBACK = ("never", "practice", "each")
 BLOCK_ORDERS = ("fixed", "counterbalanced", "random", "one")
 DISPLAY_FITS = ("pad", "crop")
 MODES = ("study", "learning")
+FULLSCREEN = ("offer", "ask", "off")
 QUESTION_KINDS = ("choice", "multiple", "number", "text", "scale")
 CLAIMS = (
     "indistinguishable",
@@ -191,6 +192,7 @@ class Study:
     exclusion_rules: tuple[ExclusionRule, ...] = ()
     analysis_plan: AnalysisPlan = field(default_factory=AnalysisPlan)
     mode: str = "study"
+    fullscreen: str = "offer"
 
 
 @dataclass(frozen=True, slots=True)

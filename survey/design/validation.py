@@ -13,6 +13,7 @@ from survey.design.study import (
     DISPLAY_FITS,
     EXCLUSION_RULES,
     FEEDBACK,
+    FULLSCREEN,
     MODES,
     ORIGINS,
     PAIRINGS,
@@ -148,6 +149,7 @@ def _study(study: Study, check: _Check) -> None:
     check.at("display_width").between(study.display_width, 16, 8192)
     check.at("display_height").between(study.display_height, 16, 8192)
     check.at("display_fit").one_of(study.display_fit, DISPLAY_FITS)
+    check.at("fullscreen").one_of(study.fullscreen, FULLSCREEN)
     check.at("mode").one_of(study.mode, MODES)
     if study.mode == "learning":
         tasks = [block.task for block in study.blocks]

@@ -55,6 +55,7 @@ class Study(models.Model):
     display_height = models.PositiveIntegerField(_("height of a stimulus in pixels"), default=768)
     display_fit = models.CharField(_("fit"), max_length=10, default="pad")
     allow_small_screens = models.BooleanField(_("small screens are allowed"), default=True)
+    fullscreen = models.CharField(_("full screen"), max_length=10, default="offer")
     exclusion_rules = models.JSONField(_("exclusion rules"), default=list, blank=True)
     analysis_plan = models.JSONField(_("analysis plan"), default=dict, blank=True)
 

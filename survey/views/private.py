@@ -126,7 +126,11 @@ def trial_page(request: HttpRequest, participant: Participant) -> HttpResponse:
         return redirect(_page_of(participant))
     urls = urls_of(participant)
     # The first plan comes with the page: one round trip less before the first stimuli.
-    config = {"urls": urls, "plan": delivery.state(participant, urls, visits.ahead(participant))}
+    config = {
+        "urls": urls,
+        "plan": delivery.state(participant, urls, visits.ahead(participant)),
+        "fullscreen": studies.frozen(participant.version).study.fullscreen,
+    }
     return render(request, "survey/trial.html", _frame(participant) | {"config": config})
 
 

@@ -169,6 +169,10 @@ CROWD = replace(SHORT, slug="crowd", background=())
 #: Two pictures have to find room beside each other.
 LARGE_SCREENS = replace(SHORT, slug="large-screens", allow_small_screens=False)
 
+#: The pictures want the whole screen.
+WHOLE_SCREEN = replace(SHORT, slug="whole-screen", fullscreen="ask")
+WINDOW = replace(SHORT, slug="window", fullscreen="off")
+
 _learn = demo.demo_design(demo.LESSON)
 
 #: The demo's lesson, as short as its curve allows.

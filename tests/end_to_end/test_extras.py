@@ -167,6 +167,48 @@ def test_without_full_screen_in_the_browser_there_is_no_button(visit):
     visitor.context.add_init_script(
         "Object.defineProperty(Document.prototype, 'fullscreenEnabled', { value: false });"
     )
-    visitor.consent("short")
+    visitor.consent("whole-screen")
+    visitor.page.locator("#start").wait_for()
+    assert visitor.page.locator("#start-whole").is_hidden()
+    visitor.start_block()
+    assert visitor.page.locator("#whole-screen").is_hidden()
+
+
+@pytest.mark.parametrize(("width", "height", "language"), [(1440, 900, "en"), (390, 844, "ja")])
+def test_study_asks_for_the_full_screen(visit, screenshots, width, height, language):
+    visitor = visit(width, height, language)
+    visitor.consent("whole-screen")
+    visitor.page.locator("#start-whole").wait_for()
+    assert visitor.page.locator("#start").is_hidden()
+    if screenshots:
+        visitor.page.screenshot(path=screenshots / f"ask-{language}-{width}.png")
+    visitor.page.keyboard.press("Space")
+    visitor.wait_for_trial()
+    assert visitor.page.evaluate("document.fullscreenElement === document.documentElement")
+
+
+def test_study_that_asks_for_the_full_screen_goes_on_without_it(visit):
+    visitor = visit(1440, 900)
+    visitor.consent("whole-screen")
+    visitor.page.locator("#start-without").focus()
+    visitor.page.keyboard.press("Enter")
+    visitor.wait_for_trial()
+    assert visitor.page.evaluate("document.fullscreenElement === null")
+    assert visitor.page.locator("#whole-screen").is_visible()
+
+
+@pytest.mark.parametrize("answer", ["Promise.reject(new TypeError())", "new Promise(() => {})"])
+def test_browser_that_refuses_the_full_screen_is_no_dead_end(answer, visit):
+    visitor = visit(1440, 900)
+    visitor.context.add_init_script(f"Element.prototype.requestFullscreen = () => {answer};")
+    visitor.consent("whole-screen")
+    visitor.page.locator("#start-whole").wait_for()
+    visitor.press("#start-whole")
+    visitor.wait_for_trial()
+
+
+def test_study_may_do_without_the_full_screen(visit):
+    visitor = visit(1440, 900)
+    visitor.consent("window")
     visitor.start_block()
     assert visitor.page.locator("#whole-screen").is_hidden()

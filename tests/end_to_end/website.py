@@ -137,6 +137,8 @@ def make_studies() -> None:
         designs.EVERY_TASK,
         designs.CROWD,
         designs.LARGE_SCREENS,
+        designs.WHOLE_SCREEN,
+        designs.WINDOW,
     )
     first, *others = [studies.save_design(plan) for plan in plans]
     studies.import_stimuli(first, demo.STIMULI)

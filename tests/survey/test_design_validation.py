@@ -87,6 +87,7 @@ FAULTS = {
     "display_height": replace(SAMPLE, display_height=9999),
     "display_fit": replace(SAMPLE, display_fit="stretch"),
     "mode": replace(SAMPLE, mode="teaching"),
+    "fullscreen": replace(SAMPLE, fullscreen="always"),
     "blocks": replace(SAMPLE, blocks=(SAMPLE.blocks[0], SAMPLE.blocks[0])),
     "blocks[0].key": with_block(key="One"),
     "blocks[0].task": with_block(task="detect"),
@@ -245,7 +246,8 @@ def test_design_hash_is_stable():
     # A change of this value means that designs frozen before would no longer be recognised.
     found = design_hash(SAMPLE, make_pool(1), {"pair00_real": "ab" * 32})
     learning = design_hash(replace(SAMPLE, mode="learning"), make_pool(1))
-    assert learning != design_hash(SAMPLE, make_pool(1))
+    asking = design_hash(replace(SAMPLE, fullscreen="ask"), make_pool(1))
+    assert len({learning, asking, design_hash(SAMPLE, make_pool(1))}) == 3
     assert found == "88da364c085cb19d11e0974702c9e82431794ff83bf56e05ee0481cda9d2c650"
 
 

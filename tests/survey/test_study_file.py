@@ -88,7 +88,7 @@ def test_every_fault_of_a_file_is_listed_with_its_line():
         "line 2, quota: found 'quota'; allowed: a known name: slug, languages, texts, blocks,"
         " minimum_age, duration_minutes, conditions, block_order, share_stimuli, background,"
         " display_width, display_height, display_fit, allow_small_screens, exclusion_rules,"
-        " analysis_plan, mode",
+        " analysis_plan, mode, fullscreen",
         "line 6, texts.en.title: found nothing; allowed: a text",
         "line 13, blocks[0].trials: found nothing; allowed: this must be given",
         "line 15, blocks[0].task: found 'detect'; allowed: detect_pair, prefer_pair,"
