@@ -119,7 +119,11 @@ def _response(
 
 
 def dose_curve(fit: MixedFit, highest: float, rng: np.random.Generator) -> DoseCurve:
-    """The fitted curve, and as many again with coefficients drawn from their distribution."""
+    """The fitted curve, and as many again with coefficients drawn from their distribution.
+
+    That is a multivariate t with the fit's degrees of freedom, one less than the smallest factor
+    has levels, so that its intervals are those of every other estimate.
+    """
     levels = np.linspace(0, highest, GRID)
     powers = np.column_stack([levels**power for power in range(1, len(fit.coef) + 1)])
     spread = float(np.sqrt(sum(sd**2 for sd in fit.sd.values())))
@@ -128,7 +132,9 @@ def dose_curve(fit: MixedFit, highest: float, rng: np.random.Generator) -> DoseC
         mean: Array = expit(linear[..., None] + spread * NODES) @ WEIGHTS
         return mean
 
-    coefficients = rng.multivariate_normal(fit.coef, fit.cov, DRAWS)
+    errors = rng.multivariate_normal(np.zeros(len(fit.coef)), fit.cov, DRAWS)
+    wider = np.sqrt(fit.df / rng.chisquare(fit.df, (DRAWS, 1)))
+    coefficients = fit.coef + errors * wider
     return DoseCurve(levels, averaged(powers @ fit.coef), averaged(coefficients @ powers.T))
 
 

@@ -87,13 +87,15 @@ class Power:
 
     `difference` is the chance that the 1 - alpha interval excludes the null, `equivalence` that
     the 1 - 2 alpha interval lies within the smallest effect of interest. `runs` is 0 for the
-    closed form.
+    closed form. `failed` counts the runs in which the mixed model did not converge or every
+    response was the same: they found neither, and have no part in the width.
     """
 
     difference: float
     equivalence: float
     width: float
     runs: int = 0
+    failed: int = 0
 
 
 def standard_error(design: Design) -> float:
@@ -211,8 +213,11 @@ def simulated(
         parts = Parallel(n_jobs=-1 if scheduler else jobs)(
             delayed(_outcomes)(design, task) for task in tasks
         )
-    shares = np.concatenate(parts).mean(axis=0)
-    return Power(float(shares[0]), float(shares[1]), float(shares[2]), runs)
+    rows = np.concatenate(parts)
+    widths = rows[np.isfinite(rows[:, 2]), 2]
+    width = float(widths.mean()) if len(widths) else np.nan
+    found = rows[:, :2].mean(axis=0)
+    return Power(float(found[0]), float(found[1]), width, runs, runs - len(widths))
 
 
 @contextmanager
@@ -232,10 +237,16 @@ def _workers(scheduler: str | None) -> Iterator[None]:
 
 
 def _outcomes(design: Design, seeds: Sequence[np.random.SeedSequence]) -> FloatArray:
-    """Whether each run found a difference or equivalence, and its interval's width."""
+    """Whether each run found a difference or equivalence, and its interval's width.
+
+    The width is NaN where there was no fit.
+    """
     rows = []
     for seed in seeds:
         estimate = _estimate(design, np.random.default_rng(seed))
+        if estimate is None:
+            rows.append((False, False, np.nan))
+            continue
         differs = estimate.p_value(design.null) < design.alpha
         region = (design.null - design.smallest, design.null + design.smallest)
         low, high = estimate.interval(0.95)
@@ -243,17 +254,19 @@ def _outcomes(design: Design, seeds: Sequence[np.random.SeedSequence]) -> FloatA
     return np.array(rows, dtype=np.float64)
 
 
-def _estimate(design: Design, rng: np.random.Generator) -> Estimate:
-    """The share in one simulated study, by the mixed model."""
+def _estimate(design: Design, rng: np.random.Generator) -> Estimate | None:
+    """The share in one simulated study, by the mixed model; None where that has no maximum."""
     size = (design.participants, design.items)
     item = np.argsort(rng.random(size), axis=1)[:, : design.trials].ravel()
     participant = np.repeat(np.arange(design.participants), design.trials)
     eta = design.intercept + rng.normal(0, design.sd_participant, size[0])[participant]
     eta += rng.normal(0, design.sd_item, size[1])[item]
     success = rng.random(len(eta)) < special.expit(eta)
+    if success.all() or not success.any():
+        return None
     ones = np.ones((len(eta), 1))
     fit = fit_glmm(success, ones, {"participant": participant, "item": item})
-    return marginal_probability(fit, [1])
+    return marginal_probability(fit, [1]) if fit.converged else None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -313,6 +326,11 @@ def _report(options: argparse.Namespace) -> Iterator[str]:
     if options.runs:
         found = simulated(design, options.runs, options.seed, options.jobs, options.scheduler)
         yield _line(f"{options.runs} simulated studies", found)
+        if found.failed:
+            yield (
+                f"the mixed model did not converge in {found.failed} of them, which count as "
+                "having found nothing"
+            )
 
 
 def _line(title: str, power: Power) -> str:

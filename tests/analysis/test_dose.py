@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
 
 from analysis import dose
 from analysis.dose import DoseCurve
+from analysis.mixed import fit_glmm
 from analysis.plan import Plan
 from analysis.simulate import Truth, simulate
 from analysis.summaries import Case
@@ -96,3 +99,22 @@ def test_one_level_says_nothing():
 
     assert (found.results, found.pictures) == ([], [])
     assert rows_of(found, "level_noticed") == []
+
+
+def test_the_curves_spread_as_t_with_the_degrees_of_freedom_of_the_fewest_levels():
+    """Of a straight line on the log-odds the interval at a level is that of its coefficient."""
+    rng = np.random.default_rng(3)
+    person, item = np.divmod(np.arange(40 * 4), 4)
+    level = rng.choice([0.5, 1.0], len(person))
+    y = rng.random(len(person)) < expit(1.5 * level)
+    fit = fit_glmm(y, level[:, None], {"participant": person, "item": item}, names=["linear"])
+    low, high = fit.estimate("linear").interval(0.95)
+
+    curve = dose.dose_curve(replace(fit, sd=dict.fromkeys(fit.sd, 0.0)), 1.0, rng)
+
+    assert fit.df == 3
+    ends = np.quantile(curve.draws[:, -1], [0.025, 0.975])
+    assert ends == pytest.approx(expit([low, high]), abs=0.03)
+    narrow = expit(fit.coef[0] + np.array([-1.96, 1.96]) * fit.se[0])
+    assert ends[0] < narrow[0] - 0.04
+    assert ends[1] > narrow[1] + 0.02

@@ -1,10 +1,13 @@
 import argparse
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import special
 
+from analysis import power
+from analysis.mixed import fit_glmm
 from analysis.power import (
     Design,
     add_arguments,
@@ -94,6 +97,40 @@ def test_simulated_power_on_a_dask_cluster_is_the_same():
     assert len({task["worker"] for task in seen.buffer}) == 2
     assert (found.difference, found.equivalence) == (here.difference, here.equivalence)
     assert found.width == pytest.approx(here.width)
+
+
+HOPELESS = Design(2, 3, 3, share=0.97, smallest=0.4)
+
+
+def test_runs_without_a_fit_are_counted_and_have_found_nothing():
+    """Six responses, nearly always the same: most runs have nothing to fit."""
+    found = simulated(HOPELESS, runs=40)
+
+    assert 25 < found.failed < 40
+    assert found.equivalence <= 1 - found.failed / 40
+    assert 0 < found.width <= 1
+
+
+def test_a_fit_that_did_not_converge_is_a_failed_run(monkeypatch):
+    """By the model's own flag, whatever its standard error."""
+    monkeypatch.setattr(power, "fit_glmm", lambda *a: replace(fit_glmm(*a), converged=False))
+
+    found = simulated(PLAN, runs=3)
+
+    assert (found.runs, found.failed, found.difference, found.equivalence) == (3, 3, 0, 0)
+    assert np.isnan(found.width)
+
+
+def test_command_says_how_many_runs_failed(capsys):
+    arguments = ("--participants", "2", "--trials", "3", "--items", "3", "--share", "0.97")
+
+    assert run_command(*arguments, "--runs", "20", "--smallest", "0.4") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"the mixed model did not converge in \d+ of them, which count as having found nothing",
+        lines[-1],
+    )
 
 
 def test_participants_needed_is_the_fewest():
