@@ -1,38 +1,37 @@
-"""What researchers watch while a study runs: who came, how it goes, and what may be peeked at.
+"""Who came to a study that runs: counts, curves, and how often each image was given out."""
 
-Each participant who completes is looked at once and remembered, so that a look costs the same
-whether a hundred or a hundred thousand have completed.
-"""
-
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import lru_cache
-from statistics import fmean, median
-from typing import Any, NamedTuple
+from statistics import median
+from typing import NamedTuple
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
-from django.db.models.functions import Mod, RowNumber, TruncDate
+from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models.functions import TruncDate
 
-from analysis import schema, sequential
 from survey import studies
+from survey.arrivals import Arrival, arrivals
 from survey.design.selection import group, without_catch
 from survey.models import Allocation, Participant, Response, Study, Trial
 
-#: From so many participants on the asymptotic confidence sequences are shown.
-FIRST_LOOK = 30
-#: So many participants are newly looked at in one look; the rest follow in the next ones.
-AT_ONCE = 200
 #: So many points are enough for a curve.
 POINTS = 300
-#: Response times and durations are those of the last so many who completed.
+#: Durations are those of the last so many who completed.
 RECENT = 100
 
-CHANCE = 0.5
 
+@dataclass
+class Census:
+    """How many participants there are, people or simulated ones, of each kind."""
 
-# --- who came ------------------------------------------------------------------------------------
+    entered: int = 0
+    completed: int = 0
+    withdrawn: int = 0
+    places: int = 0
+    over_quota: int = 0
+    entered_on: Counter[date] = field(default_factory=Counter)
+    completed_on: Counter[date] = field(default_factory=Counter)
 
 
 class Reached(NamedTuple):
@@ -57,60 +56,80 @@ class Enrolment:
     completed_at: list[Reached]
     days: list[tuple[date, int, int]]  # how many entered and completed on each
     median_minutes: float | None
+    done: Sequence[Arrival]  # everybody who completed
 
 
-def enrolment(study: Study, simulated: bool = False) -> Enrolment:
-    """Counts and times of those who entered; entering is consenting.
-
-    The database counts, so that little has to be fetched however many there are.
-    """
-    people = study.participants.filter(is_simulated=simulated).order_by()
-    done = people.filter(completed_at__isnull=False)
-    counts = people.aggregate(
-        entered=Count("pk"),
-        completed=Count("completed_at"),
+def census(study: Study) -> dict[bool, Census]:
+    """Who came, by whether they are simulated, from one pass over the participants."""
+    days = (TruncDate("consented_at"), TruncDate("completed_at"))
+    groups = study.participants.order_by().values_list("is_simulated", *days)
+    counted = groups.annotate(
+        n=Count("pk"),
         withdrawn=Count("withdrawn_at"),
         places=Count("pk", filter=Q(holds_place=True)),
         over_quota=Count("pk", filter=Q(over_quota=True)),
     )
+    found = {False: Census(), True: Census()}
+    for is_simulated, came, finished, n, withdrawn, places, over_quota in counted:
+        kind = found[is_simulated]
+        kind.entered += n
+        kind.withdrawn += withdrawn
+        kind.places += places
+        kind.over_quota += over_quota
+        kind.entered_on[came] += n
+        if finished:
+            kind.completed += n
+            kind.completed_on[finished] += n
+    return found
+
+
+def enrolment(
+    study: Study, simulated: bool = False, counted: dict[bool, Census] | None = None
+) -> Enrolment:
+    """Counts and times of those who entered; entering is consenting."""
+    counts = (counted or census(study))[simulated]
+    came = arrivals(study, simulated, "consented_at", counts.entered)
+    done = arrivals(study, simulated, "completed_at", counts.completed)
     return Enrolment(
-        **counts,
-        started=counts["completed"] + _unfinished(people),
+        entered=counts.entered,
+        started=counts.completed + _unfinished(study, simulated),
+        completed=counts.completed,
+        withdrawn=counts.withdrawn,
+        places=counts.places,
         quota=None if simulated else study.quota,  # they take no places
-        entered_at=_reached(people, "consented_at", counts["entered"]),
-        completed_at=_reached(done, "completed_at", counts["completed"]),
-        days=_days(people),
+        over_quota=counts.over_quota,
+        entered_at=_reached(came),
+        completed_at=_reached(done),
+        days=_days(counts),
         median_minutes=_median_minutes(done),
+        done=done,
     )
 
 
-def _unfinished(people: QuerySet[Participant]) -> int:
+def _unfinished(study: Study, simulated: bool) -> int:
     """Those who responded and have not completed, or not any more."""
+    people = study.participants.filter(is_simulated=simulated, completed_at__isnull=True)
     answered = Response.objects.filter(trial__participant=OuterRef("pk"))
-    return people.filter(Exists(answered), completed_at__isnull=True).count()
+    return people.filter(Exists(answered)).count()
 
 
-def _reached(people: QuerySet[Participant], name: str, how_many: int) -> list[Reached]:
+def _reached(rows: Sequence[Arrival]) -> list[Reached]:
     """When each so-manieth of them came, and the last one: enough to draw how the number grew."""
-    numbered = people.annotate(nth=Window(RowNumber(), order_by=F(name).asc()), at=F(name))
-    step = max(1, how_many // POINTS)
-    kept = numbered.annotate(rest=Mod("nth", step)).filter(Q(rest=1 % step) | Q(nth=how_many))
-    return [Reached(*row) for row in kept.order_by("nth").values_list("nth", "at")]
+    last = len(rows)
+    numbers = {*range(1, last + 1, max(1, last // POINTS)), *filter(None, [last])}
+    return [Reached(number, rows[number - 1].at) for number in sorted(numbers)]
 
 
-def _days(people: QuerySet[Participant]) -> list[tuple[date, int, int]]:
-    entered, completed = (
-        dict(people.values_list(TruncDate(name)).annotate(n=Count(name)).filter(n__gt=0))
-        for name in ("consented_at", "completed_at")
-    )
-    days = sorted(entered | completed)
-    return [(day, entered.get(day, 0), completed.get(day, 0)) for day in days]
+def _days(counts: Census) -> list[tuple[date, int, int]]:
+    days = sorted(counts.entered_on.keys() | counts.completed_on.keys())
+    return [(day, counts.entered_on[day], counts.completed_on[day]) for day in days]
 
 
-def _median_minutes(done: QuerySet[Participant]) -> float | None:
+def _median_minutes(done: Sequence[Arrival]) -> float | None:
     """Half of the last ones were faster."""
-    recent = done.order_by("-completed_at").values_list("consented_at", "completed_at")[:RECENT]
-    minutes = [(end - begin).total_seconds() / 60 for begin, end in recent if end]
+    ends = {pk: at for at, pk in done[-RECENT:]}
+    begins = Participant.objects.filter(pk__in=ends).values_list("pk", "consented_at")
+    minutes = [(ends[pk] - begin).total_seconds() / 60 for pk, begin in begins]
     return median(minutes) if minutes else None
 
 
@@ -150,208 +169,3 @@ def _counted_exposures(study: Study, shown: dict[str, list[str]]) -> dict[str, d
         if (unit := single or pair) in counts.get(block, {}):
             counts[block][unit] += n
     return counts
-
-
-class Key(NamedTuple):
-    """What an estimate is of. Contrasts, tasks and questions are never pooled."""
-
-    measure: str  # accuracy, ai_choice_share or left
-    task: str = ""
-    question: str = ""
-    contrast: str = ""
-
-
-# --- what they did -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Person:
-    """What one participant who completed adds to the estimates and checks."""
-
-    values: dict[Key, float]  # the participant's own shares
-    chose_left: float | None
-    ai_left: int
-    pairs: int
-    flags: Counter[str]
-
-
-@dataclass(frozen=True)
-class Running:
-    """A running estimate with its confidence sequence; the bounds are NaN before FIRST_LOOK."""
-
-    key: Key
-    level: float
-    mean: list[float]
-    low: list[float]
-    high: list[float]
-
-    @property
-    def n(self) -> int:
-        return len(self.mean)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there are participants enough for an interval."""
-        return self.n >= FIRST_LOOK
-
-
-@dataclass
-class Conduct:
-    """How those who completed answered."""
-
-    looked_at: int = 0
-    waiting: int = 0
-    flagged: int = 0
-    flags: Counter[str] = field(default_factory=Counter)
-    flagged_people: Counter[str] = field(default_factory=Counter)
-    pairs: int = 0
-    ai_left: int = 0
-    left: Running | None = None
-    estimates: list[Running] = field(default_factory=list)
-
-
-_known: OrderedDict[int, dict[str, Person]] = OrderedDict()
-STUDIES_KEPT = 20
-
-
-def conduct(study: Study, simulated: bool = False) -> Conduct:
-    """Estimates, sides and flags over everybody who completed, in the order of completing."""
-    people, waiting = _people(study, simulated)
-    found = Conduct(looked_at=len(people), waiting=waiting)
-    series: dict[Key, list[float]] = defaultdict(list)
-    for person in people:
-        found.flags += person.flags
-        found.flagged += bool(person.flags)
-        found.flagged_people.update(person.flags.keys())
-        found.pairs += person.pairs
-        found.ai_left += person.ai_left
-        for key, value in person.values.items():
-            series[key].append(value)
-    level = 1 - _alpha(study)
-    left = [p.chose_left for p in people if p.chose_left is not None]
-    found.left = _running(Key("left"), left, level) if left else None
-    found.estimates = [_running(key, series[key], level) for key in sorted(series)]
-    return found
-
-
-def _alpha(study: Study) -> float:
-    version = study.versions.last()
-    return studies.frozen(version).study.analysis_plan.alpha if version else 0.05
-
-
-def _running(key: Key, values: Sequence[float], level: float) -> Running:
-    found = sequential.asymptotic_sequence(values, alpha=1 - level, first=FIRST_LOOK)
-    low, high = found.low.clip(0, 1), found.high.clip(0, 1)
-    return Running(key, level, found.mean.tolist(), low.tolist(), high.tolist())
-
-
-def _people(study: Study, simulated: bool) -> tuple[list[Person], int]:
-    """Who completed, in that order, and how many are still to be looked at."""
-    completed = study.participants.filter(is_simulated=simulated, completed_at__isnull=False)
-    codes = dict(completed.order_by("completed_at", "pk").values_list("code", "pk"))
-    known = _known.setdefault(2 * study.pk + simulated, {})
-    _known.move_to_end(2 * study.pk + simulated)
-    while len(_known) > STUDIES_KEPT:
-        _known.popitem(last=False)
-    for code in known.keys() - codes.keys():  # withdrawn, and so forgotten
-        del known[code]
-    missing = [code for code in codes if code not in known]
-    if missing:
-        known |= _look_at(study, {code: codes[code] for code in missing[:AT_ONCE]})
-    return [known[code] for code in codes if code in known], len(missing[AT_ONCE:])
-
-
-def _look_at(study: Study, codes: dict[str, int]) -> dict[str, Person]:
-    origins, partners = _truth(study)
-    answers: dict[int, list[tuple[Any, ...]]] = {pk: [] for pk in codes.values()}
-    rows = Response.objects.filter(trial__participant__in=codes.values()).values_list(
-        "trial__participant",
-        "trial__kind",
-        "trial__task",
-        "trial__question",
-        "response",
-        "trial__left",
-        "trial__right",
-        "trial__stimulus",
-        "flags",
-    )
-    for pk, kind, task, question, response, left, right, single, flags in rows.iterator(
-        chunk_size=5000
-    ):
-        shown = (origins.get(left, ""), origins.get(right, ""), origins.get(single, ""))
-        judged = _judge(task, response, *shown, partners.get(single, ""))
-        answers[pk].append((kind, task, question, response, shown, judged, flags))
-    return {code: _person(answers[pk]) for code, pk in codes.items()}
-
-
-def _truth(study: Study) -> tuple[dict[int, str], dict[int, str]]:
-    """Origin of every stimulus, and for photographs the one other origin in the pair."""
-    rows = list(study.stimuli.values_list("pk", "pair", "origin"))
-    others: dict[int, set[str]] = defaultdict(set)
-    for _pk, pair, origin in rows:
-        if origin != "real":
-            others[pair].add(origin)
-    partners = {
-        pk: next(iter(others[pair]))
-        for pk, pair, origin in rows
-        if origin == "real" and pair and len(others[pair]) == 1
-    }
-    return {pk: origin for pk, _pair, origin in rows}, partners
-
-
-@lru_cache(maxsize=10_000)
-def _judge(
-    task: str, response: str, left: str, right: str, single: str, partner: str
-) -> tuple[str, bool | None, bool | None]:
-    """Contrast, whether the response is correct, and whether the AI was chosen."""
-    row = {
-        "task": task,
-        "response": response,
-        "left_origin": left,
-        "right_origin": right,
-        "origin": single,
-        "compared_with": partner,
-    }
-    derived = schema.derive(row)
-    truth = {"true": True, "false": False, None: None}
-    return derived["contrast"] or "", truth[derived["correct"]], truth[derived["chose_ai"]]
-
-
-def _person(answers: Iterable[tuple[Any, ...]]) -> Person:
-    hits: dict[tuple[Key, str], list[bool]] = defaultdict(list)
-    sides, ai_left, pairs, flags = [], 0, 0, Counter[str]()
-    for kind, task, question, response, shown, judged, noticed in answers:
-        contrast, correct, chose_ai = judged
-        flags.update(noticed)
-        if kind != "main":
-            continue
-        if correct is not None:
-            hits[Key("accuracy", task, question, contrast), shown[2]].append(correct)
-        if chose_ai is not None:
-            hits[Key("ai_choice_share", task, question, contrast), ""].append(chose_ai)
-        if response in ("left", "right"):
-            sides.append(response == "left")
-        if task in schema.PAIR_TASKS and (shown[0] == "real") != (shown[1] == "real"):
-            pairs, ai_left = pairs + 1, ai_left + (shown[0] != "real")
-    return Person(_shares(hits), fmean(sides) if sides else None, ai_left, pairs, flags)
-
-
-def _shares(hits: dict[tuple[Key, str], list[bool]]) -> dict[Key, float]:
-    """Share of hits; in single tasks the mean of the shares for photographs and for AI images."""
-    parts: dict[Key, list[float]] = defaultdict(list)
-    for (key, _origin), values in hits.items():
-        parts[key].append(fmean(values))
-    return {key: fmean(shares) for key, shares in parts.items()}
-
-
-def response_times(study: Study, simulated: bool = False) -> dict[str, list[float]]:
-    """Response times by task, of the last participants who completed."""
-    completed = study.participants.filter(is_simulated=simulated, completed_at__isnull=False)
-    recent = list(completed.order_by("-completed_at").values_list("pk", flat=True)[:RECENT])
-    rows = Response.objects.filter(
-        trial__participant__in=recent, trial__kind="main", rt_ms__isnull=False
-    ).values_list("trial__task", "rt_ms")
-    times: dict[str, list[float]] = {}
-    for task, rt_ms in rows:
-        times.setdefault(task, []).append(rt_ms)
-    return dict(sorted(times.items()))

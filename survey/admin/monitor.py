@@ -1,9 +1,7 @@
 """Watch a study while it runs: a page that renews itself."""
 
-from collections import Counter
 from typing import Any
 
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -11,9 +9,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
-from survey import roles, studies
+from survey import monitor, roles, studies
 from survey.admin import pages, watched
 from survey.models import Study
+from survey.monitor import Census
 from survey.roles import Right
 
 
@@ -32,8 +31,7 @@ def watch_live(request: HttpRequest, study: Study) -> HttpResponse:
 
 
 def _context(request: HttpRequest, study: Study) -> dict[str, Any]:
-    groups = study.participants.order_by().values_list("is_simulated")
-    counts = Counter(dict(groups.annotate(n=Count("pk"))))
+    counts = monitor.census(study)
     simulated = _shows_simulated(request, counts)
     sees_responses = roles.may(request.user, Right.RESPONSES, study)
     who = "simulated" if simulated else "people"
@@ -41,19 +39,20 @@ def _context(request: HttpRequest, study: Study) -> dict[str, Any]:
         "title": _("Watch"),
         "study": study,
         "simulated": simulated,
-        "people": counts[False],
-        "robots": counts[True],
+        "people": counts[False].entered,
+        "robots": counts[True].entered,
         "live_url": f"{pages.address(study, 'watch_live')}?who={who}",
         "now": timezone.localtime(),
-        "sections": watched.sections(study, simulated, sees_responses),
+        "sections": watched.sections(study, counts, simulated, sees_responses),
         "stopping_rule": _stopping_rule(study) if sees_responses else "",
     }
 
 
-def _shows_simulated(request: HttpRequest, counts: Counter[bool]) -> bool:
+def _shows_simulated(request: HttpRequest, counts: dict[bool, Census]) -> bool:
     """As asked for; unasked the simulated participants only while nobody else is there."""
     wanted = request.GET.get("who", "")
-    return wanted == "simulated" or (wanted != "people" and not counts[False] and counts[True] > 0)
+    alone = counts[True].entered > 0 and not counts[False].entered
+    return wanted == "simulated" or (wanted != "people" and alone)
 
 
 def _stopping_rule(study: Study) -> str:

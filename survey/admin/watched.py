@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from survey import charts, monitor
+from survey import charts, conduct, monitor
 from survey.charts import Column, Histogram, Line, LineChart, Mark
+from survey.conduct import CHANCE, FIRST_LOOK, Conduct, Key, Running
 from survey.models import Study, Task
-from survey.monitor import CHANCE, FIRST_LOOK, Conduct, Enrolment, Key, Reached, Running
+from survey.monitor import Census, Enrolment, Reached
 
 #: Response times are drawn from a fifth of a second to a minute.
 RT_MS = (200.0, 60_000.0)
@@ -53,15 +54,19 @@ class Section:
     is_wide: bool = False
 
 
-def sections(study: Study, simulated: bool, sees_responses: bool) -> list[Section]:
+def sections(
+    study: Study, counts: dict[bool, Census], simulated: bool, sees_responses: bool
+) -> list[Section]:
     """Who came, for everybody who watches; what they answered, for those who see responses."""
-    came, did = monitor.enrolment(study, simulated), monitor.conduct(study, simulated)
+    came = monitor.enrolment(study, simulated, counts)
+    did = conduct.of(study, came.done, simulated)
     parts: list[Section | None] = [_enrolment(came), _flow(came, did), _flags(did)]
     if sees_responses:
         parts += [_peek(running) for running in did.estimates]
     parts.append(_exposures(study, simulated))
     if sees_responses:
-        parts += [_sides(did), _response_times(study, simulated)]
+        times = conduct.response_times(study, came.done, simulated)
+        parts += [_sides(did), _response_times(times)]
     return [part for part in parts if part is not None]
 
 
@@ -123,7 +128,7 @@ def _flow(came: Enrolment, did: Conduct) -> Section:
         (_("entered and consented"), came.entered),
         (_("started"), came.started),
         (_("completed"), came.completed),
-        (_("completed, with a flag"), did.flagged),
+        (_("completed, with a flag"), did.sums.flagged),
         (_("completed over quota"), came.over_quota),
         (_("withdrawn"), came.withdrawn),
     ]
@@ -147,8 +152,8 @@ def _duration(came: Enrolment) -> str:
 
 
 def _flags(did: Conduct) -> Section:
-    people = did.flagged_people.most_common()
-    rows = [(FLAGS.get(name, name), n, did.flags[name]) for name, n in people]
+    people = did.sums.flagged_people.most_common()
+    rows = [(FLAGS.get(name, name), n, did.sums.flags[name]) for name, n in people]
     header = (_("flag"), _("participants"), _("trials"))
     text = _("Flags mark trials to look at; nothing is left out because of them.")
     bars = charts.bars([(label, n) for label, n, _trials in rows], longest=did.looked_at)
@@ -246,7 +251,8 @@ def percent(share: float) -> str:
 def _peek_chart(running: Running, text: str) -> LineChart:
     numbers = range(FIRST_LOOK - 1, running.n)
     numbers = [*numbers[:: max(1, len(numbers) // MOST_POINTS)], running.n - 1]
-    low, high = _limits([*running.low[FIRST_LOOK - 1 :], *running.high[FIRST_LOOK - 1 :], CHANCE])
+    first = FIRST_LOOK - 1  # from there on bounds only come closer
+    low, high = _limits([running.low[first], running.high[first], running.mean[-1], CHANCE])
 
     def at(number: int, share: float) -> tuple[float, float]:
         return 100 * (number + 1) / running.n, 100 * (share - low) / (high - low)
@@ -281,15 +287,15 @@ def _looks(running: Running) -> list[tuple[str, str, str, str]]:
 
 
 def _sides(did: Conduct) -> Section | None:
-    if did.left is None or not did.pairs:
+    if did.left is None or not did.sums.pairs:
         return None
     left, now = did.left, did.left.n - 1
-    values = {"left": percent(left.mean[now]), "ai": percent(did.ai_left / did.pairs)}
+    values = {"left": percent(left.mean[now]), "ai": percent(did.sums.ai_left / did.sums.pairs)}
     text = _("The left side was chosen in %(left)s; the AI image was on the left in %(ai)s.")
     bounds = (left.low[now], left.high[now]) if left.is_open else (None, None)
     pictures = [
         _share_chart(_("left side chosen"), left.mean[now], *bounds),
-        _share_chart(_("AI image on the left"), did.ai_left / did.pairs),
+        _share_chart(_("AI image on the left"), did.sums.ai_left / did.sums.pairs),
     ]
     header = (_("share"), _("estimate"), _("from"), _("to"))
     rows = [
@@ -305,8 +311,7 @@ def _share_chart(
     return charts.Interval(label, share, low, high, CHANCE, _("half"))
 
 
-def _response_times(study: Study, simulated: bool) -> Section | None:
-    times = monitor.response_times(study, simulated)
+def _response_times(times: dict[str, list[float]]) -> Section | None:
     if not times:
         return None
     rows = [
@@ -317,7 +322,7 @@ def _response_times(study: Study, simulated: bool) -> Section | None:
     text = _("Seconds from the paint of the images to the response, of the last %(n)s people.")
     header = (_("task"), _("a quarter below"), _("half below"), _("three quarters below"))
     title = _("Response times")
-    return Section("times", title, text % {"n": monitor.RECENT}, "columns", pictures, header, rows)
+    return Section("times", title, text % {"n": conduct.RECENT}, "columns", pictures, header, rows)
 
 
 def _quartiles(values: list[float]) -> tuple[float, float, float]:

@@ -10,10 +10,10 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from survey import flow, monitor, studies, visits
+from survey import arrivals, conduct, flow, monitor, studies, visits
+from survey.conduct import Key
 from survey.design import AnalysisPlan
 from survey.models import Audit, Membership, Participant
-from survey.monitor import Key
 from tests import factories
 
 PAIRS = Key("accuracy", "detect_pair", "", "real_vs_ai")
@@ -36,6 +36,10 @@ def answer(participant, hits):
         side = "left" if is_left else "right"
         factories.record(participant, factories.payload(participant, response=side))
     flow.finish(participant, {})
+
+
+def conduct_of(study):
+    return conduct.of(study, monitor.enrolment(study).done)
 
 
 def member(study, role, name="somebody"):
@@ -125,13 +129,37 @@ def test_exposures_leave_out_an_image_whose_pair_has_no_other(db):
         ]
 
 
+def test_arrivals_fetch_what_came_since_the_last_look(study, django_assert_num_queries):
+    people = [factories.enrol(study, number) for number in range(4)]
+    begin = timezone.now()
+
+    def complete(number, minutes):
+        moment = begin + timedelta(minutes=minutes)
+        Participant.objects.filter(pk=people[number].pk).update(completed_at=moment)
+
+    def look(count):
+        rows = arrivals.arrivals(study, False, "completed_at", count)
+        return [people.index(next(p for p in people if p.pk == pk)) for _at, pk in rows]
+
+    complete(0, 0)
+    complete(1, 30)
+    assert look(2) == [0, 1]
+    complete(2, 29)  # its commit came late
+    with django_assert_num_queries(1) as seen:
+        assert look(3) == [0, 2, 1]
+    assert '"completed_at" >= ' in seen.captured_queries[0]["sql"]
+    flow.withdraw(people[0])
+    complete(3, 31)
+    assert look(3) == [2, 1, 3]
+
+
 # --- what they answered ------------------------------------------------------------------------
 
 
 def test_conduct_estimates_the_mean_of_the_participants_shares(study):
     for number, hits in enumerate((4, 2, 1)):
         answer(factories.enrol(study, number), hits)
-    found = {running.key: running for running in monitor.conduct(study).estimates}
+    found = {running.key: running for running in conduct_of(study).estimates}
     liked = Key("ai_choice_share", "prefer_pair", "", "real_vs_ai")
     assert set(found) == {PAIRS, liked}
     assert found[PAIRS].mean == pytest.approx([1, 3 / 4, 7 / 12])
@@ -141,7 +169,7 @@ def test_conduct_estimates_the_mean_of_the_participants_shares(study):
 def test_conduct_shows_no_interval_before_thirty_participants(study):
     for number in range(31):
         answer(factories.enrol(study, number), number % 5)
-    running = next(e for e in monitor.conduct(study).estimates if e.key == PAIRS)
+    running = next(e for e in conduct_of(study).estimates if e.key == PAIRS)
     assert running.is_open
     assert all(isnan(bound) for bound in (*running.low[:29], *running.high[:29]))
     x = np.array([number % 5 / 4 for number in range(31)])
@@ -155,8 +183,8 @@ def test_conduct_shows_no_interval_before_thirty_participants(study):
 def test_conduct_averages_photographs_and_ai_images_in_single_tasks(db):
     study = factories.make_study(factories.block("single", "detect_single", trials=4), pairs=4)
     factories.complete(factories.enrol(study))  # says ai every time
-    found = monitor.conduct(study).estimates
-    assert [(e.key.task, e.key.contrast, e.mean) for e in found] == [
+    found = conduct_of(study).estimates
+    assert [(e.key.task, e.key.contrast, e.mean.tolist()) for e in found] == [
         ("detect_single", "real_vs_ai", [0.5])
     ]
 
@@ -165,44 +193,76 @@ def test_conduct_counts_sides_and_flags(study):
     person = factories.enrol(study)
     factories.record(person, factories.payload(person, flags=["fast"]))
     factories.complete(person)  # left every time
-    found = monitor.conduct(study)
+    found = conduct_of(study)
     left = sum(trial.left.origin == "ai" for trial in person.trials.select_related("left"))
-    assert found.left.mean == [1.0]
-    assert (found.pairs, found.ai_left) == (8, left)
-    assert found.flags["fast"] == 1
-    assert found.flagged_people["fast"] == found.flagged == 1
+    assert found.left.mean.tolist() == [1.0]
+    assert (found.sums.pairs, found.sums.ai_left) == (8, left)
+    assert found.sums.flags["fast"] == 1
+    assert found.sums.flagged_people["fast"] == found.sums.flagged == 1
 
 
 def test_conduct_forgets_who_withdraws(study):
     people = [factories.enrol(study, number) for number in range(2)]
     for person, hits in zip(people, (4, 0), strict=True):
         answer(person, hits)
-    before = next(e for e in monitor.conduct(study).estimates if e.key == PAIRS)
+    before = next(e for e in conduct_of(study).estimates if e.key == PAIRS)
     flow.withdraw(people[0])
-    after = next(e for e in monitor.conduct(study).estimates if e.key == PAIRS)
-    assert (before.mean, after.mean) == ([1.0, 0.5], [0.0])
+    after = next(e for e in conduct_of(study).estimates if e.key == PAIRS)
+    assert (before.mean.tolist(), after.mean.tolist()) == ([1.0, 0.5], [0.0])
 
 
 def test_conduct_looks_at_each_participant_once(study, django_assert_num_queries):
     answer(factories.enrol(study), 2)
-    monitor.conduct(study)
+    conduct_of(study)
     answer(factories.enrol(study, 1), 2)
-    assert monitor.conduct(study).looked_at == 2
-    with django_assert_num_queries(2):  # who has completed, and the plan
-        monitor.conduct(study)
+    assert conduct_of(study).looked_at == 2
+    done = monitor.enrolment(study).done
+    with django_assert_num_queries(1):  # the plan
+        conduct.of(study, done)
+
+
+def test_conduct_puts_who_is_late_in_the_right_place(study):
+    people = [factories.enrol(study, number) for number in range(3)]
+    for person, hits in zip(people, (4, 0, 2), strict=True):
+        answer(person, hits)
+    begin = timezone.now()
+    for number, person in enumerate(people):
+        moment = begin + timedelta(seconds=number)
+        Participant.objects.filter(pk=person.pk).update(completed_at=moment)
+    done = monitor.enrolment(study).done
+    looks = [conduct.of(study, some) for some in ([done[0], done[2]], done, done[1:])]
+    means = [next(e.mean for e in did.estimates if e.key == PAIRS) for did in looks]
+    assert [mean.tolist() for mean in means] == [[1, 0.75], [1, 0.5, 0.5], [0, 0.25]]
+    assert [did.sums.pairs for did in looks] == [16, 24, 16]
 
 
 def test_conduct_of_many_is_spread_over_several_looks(study, monkeypatch):
-    monkeypatch.setattr(monitor, "AT_ONCE", 2)
+    monkeypatch.setattr(conduct, "AT_ONCE", 2)
     for number in range(3):
         answer(factories.enrol(study, number), 2)
-    looks = [monitor.conduct(study) for _look in range(2)]
+    looks = [conduct_of(study) for _look in range(2)]
     assert [(found.looked_at, found.waiting) for found in looks] == [(2, 1), (3, 0)]
 
 
 def test_response_times_are_those_of_main_trials(study):
     factories.complete(factories.enrol(study))
-    assert monitor.response_times(study) == {"detect_pair": [0.05] * 4, "prefer_pair": [0.05] * 4}
+    times = conduct.response_times(study, monitor.enrolment(study).done)
+    assert times == {"detect_pair": [0.05] * 4, "prefer_pair": [0.05] * 4}
+
+
+def test_response_times_are_fetched_once_and_go_with_their_participant(
+    study, django_assert_num_queries
+):
+    people = [factories.complete(factories.enrol(study, number)) for number in range(2)]
+    done = monitor.enrolment(study).done
+    conduct.response_times(study, done[:1])
+    with django_assert_num_queries(1):
+        assert len(conduct.response_times(study, done)["detect_pair"]) == 8
+    with django_assert_num_queries(0):
+        conduct.response_times(study, done)
+    flow.withdraw(people[0])
+    times = conduct.response_times(study, monitor.enrolment(study).done)
+    assert len(times["detect_pair"]) == 4
 
 
 # --- the page ------------------------------------------------------------------------------------
