@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from survey import design, recruitment, studies
+from survey import committing, design, recruitment, studies
 from survey.models import Allocation, Participant, Stimulus, Study, Trial
 from survey.panels import Arrival
 from survey.prepared import insert
@@ -23,6 +23,7 @@ class NotOpenError(Exception):
     """The study takes nobody at the moment; the message may be shown."""
 
 
+@committing.shared
 @transaction.atomic
 def start(
     *,

@@ -94,7 +94,7 @@ def record(visit: visits.Visit, payload: Mapping[str, Any]) -> Recorded:
     response = _response(visit, trial, payload)
     previous = before.chain if before and before.chain else integrity.first_link(participant)
     integrity.seal_response(response, participant, trial, previous)
-    if not committing.committed(lambda: _stored(response, participant)):
+    if not _stored(response, participant):
         again = visits.look(participant.token, trial.pk) or visits.Visit(participant)
         return record(again, payload)
     return Recorded(response, trial, replayed=False, ahead=visits.ahead_of(trial.index + 1, near))
@@ -160,6 +160,7 @@ def is_correct(trial: Trial | visits.Planned, response: Response) -> bool | None
     )
 
 
+@committing.shared
 @transaction.atomic
 def finish(participant: Participant, background: Mapping[str, Any]) -> None:
     """Store the background answers and complete the participant. Does nothing the second time."""
@@ -190,6 +191,7 @@ def _given(participant: Participant) -> list[attention.Given]:
     return [attention.Given(*row) for row in rows]
 
 
+@committing.shared
 @transaction.atomic
 def withdraw(participant: Participant) -> None:
     """Erase what the participant gave: responses, background and times. The row stays, empty."""

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
-from survey import enrolment
+from survey import committing, enrolment
 from survey.models import StartCount
 
 View = Callable[..., HttpResponse]
@@ -45,6 +45,7 @@ def _source(request: HttpRequest) -> str:
     return salted_hmac("survey.limits", address, algorithm="sha256").hexdigest()
 
 
+@committing.shared
 def count_start(source: str) -> int:
     """Count one more start from a source. Returns how many there were in this hour."""
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)

@@ -11,7 +11,8 @@ from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from django.db import DatabaseError, connection, models
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.query import get_related_populators
 
 One = TypeVar("One", bound=models.Model)
@@ -117,29 +118,28 @@ def _run(sql: str, params: list[Any]) -> Any:
     may run twice: it is a SELECT, or an INSERT that does nothing where the row is already there.
     Within a transaction earlier statements would be lost, so there it fails.
     """
+    ours = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up anew at every word
     try:
-        with connection.wrap_database_errors:
-            return _execute(sql, params)
+        return _execute(ours, sql, params)
     except DatabaseError:
-        if connection.in_atomic_block or not _is_broken():
+        if ours.in_atomic_block or not _is_broken(ours.connection):
             raise
-    connection.close()
-    with connection.wrap_database_errors:
-        return _execute(sql, params)
+    ours.close()
+    return _execute(ours, sql, params)
 
 
-def _is_broken() -> bool:
+def _is_broken(held: Any) -> bool:
     """Whether the driver has noticed that the connection is gone."""
-    held = connection.connection
     return isinstance(held, psycopg.Connection) and bool(held.closed)
 
 
-def _execute(sql: str, params: list[Any]) -> Any:
+def _execute(ours: BaseDatabaseWrapper, sql: str, params: list[Any]) -> Any:
     """A cursor of the driver on which the statement has run; the driver keeps it prepared."""
-    connection.ensure_connection()
-    if connection.vendor == "sqlite":
-        return connection.connection.execute(sql, params)
-    return psycopg.Cursor(connection.connection).execute(sql, params, prepare=True)
+    with ours.wrap_database_errors:
+        ours.ensure_connection()
+        if ours.vendor == "sqlite":
+            return ours.connection.execute(sql, params)
+        return psycopg.Cursor(ours.connection).execute(sql, params, prepare=True)
 
 
 def _with_placeholders(sql: str) -> str:
@@ -157,9 +157,9 @@ def _places(model: type[models.Model]) -> tuple[str, str, str]:
 
 def _values(instance: models.Model) -> list[Any]:
     """The values of all fields, as the driver wants them."""
-    state = instance.__dict__
+    state, ours = instance.__dict__, connections[DEFAULT_DB_ALIAS]
     return [
-        prepare(state[name], connection) if prepare else state[name]
+        prepare(state[name], ours) if prepare else state[name]
         for name, prepare in _adapters(type(instance))
     ]
 

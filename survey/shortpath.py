@@ -10,8 +10,7 @@ from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
 
-from survey import views
-from survey.models import Participant
+from survey import committing, views, visits
 from survey.views.private import unknown_link
 
 HOT = re.compile(r"/p/([^/]+)/(trials|responses)")
@@ -33,19 +32,24 @@ def is_link(token: str) -> bool:
     """
     try:
         return _found(token)
-    except Participant.DoesNotExist:
+    except LookupError:
         return False
 
 
 @lru_cache(maxsize=20_000)
 def _found(token: str) -> bool:
     """Remembered once found, because a participant's row stays; an error is not remembered."""
-    Participant.objects.only("pk").get(token=token)
+    if visits.participant_of(token) is None:
+        raise LookupError(token)
     return True
 
 
-def _refuse(request: HttpRequest, token: str) -> HttpResponse:
-    return unknown_link(request)
+def _answer(request: HttpRequest, view: Callable[..., HttpResponse], token: str) -> HttpResponse:
+    """What the view says, after the commit of what it wrote."""
+    if request.method == "POST" and not is_link(token):
+        return unknown_link(request)
+    _ = request.body  # waits for a slow sender now, and not while others wait for the commit
+    return committing.committed(lambda: view(request, token=token))
 
 
 def short_path(
@@ -57,8 +61,7 @@ def short_path(
         match = HOT.fullmatch(request.path_info)
         if match is None:
             return get_response(request)
-        view = VIEWS[match[2]] if is_link(match[1]) else _refuse
-        response = view(request, token=match[1])
+        response = _answer(request, VIEWS[match[2]], match[1])
         length = {"Content-Length": str(len(response.content))}
         for name, value in (HEADERS | length).items():
             response.headers[name] = value

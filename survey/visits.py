@@ -5,11 +5,14 @@ It knows the way of a participant only as far as reading needs; `survey.flow` de
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.core import signing
-from django.db.models import F, QuerySet, Subquery
+from django.db.models import Count, F, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from survey import committing
 from survey.models import Participant, Response, Trial
@@ -78,7 +81,7 @@ class Planned(NamedTuple):
 
 
 # The statements of the two endpoints that are asked most; see `survey.prepared`.
-_P, _T, _FROM, _TO = 2_000_000_001, 2_000_000_002, 31_001, 31_002
+_T = 2_000_000_001
 _PLAN = Planned._fields[1:12]
 _SHOWN = [f"{side}__{name}" for side in ("left", "right", "stimulus") for name in Picture._fields]
 _LONG = ("texts", "background", "conditions", "exclusion_rules", "analysis_plan", "recruitment")
@@ -108,9 +111,17 @@ def _around() -> QuerySet[Participant]:
     return _with_trials(index - AHEAD, index + AHEAD, token=_LINK)
 
 
+def _coming() -> QuerySet[Participant]:
+    """The last answered trial with the next ones; the last of all where all are answered."""
+    answered = Response.objects.filter(trial__participant__token=_LINK).order_by()
+    by_person = answered.values("trial__participant").annotate(done=Count("pk"))
+    done = Coalesce(Subquery(by_person.values("done")), 0)
+    return _with_trials(done - 1, done + AHEAD - 1, token=_LINK)
+
+
 _LINK = "$link"  # stands for the token of a private link
 _PARTICIPANT = Prepared(lambda: _participants().filter(token=_LINK), [_LINK])
-_WINDOW = Prepared(lambda: _with_trials(_FROM, _TO, pk=_P), [_FROM, _TO, _P])
+_COMING = Prepared(_coming, [_LINK])
 _AROUND = Prepared(_around, [_LINK, _T])
 
 
@@ -130,7 +141,13 @@ def responses_of(participant: Participant) -> int:
 
 def trial_token(trial: Trial | Planned) -> str:
     """The unguessable token under which a trial's response is accepted."""
-    return _signer.sign(str(trial.pk))
+    return _signed(trial.pk)
+
+
+@lru_cache(maxsize=20_000)
+def _signed(pk: int) -> str:
+    """Remembered, because each is handed out with three responses and comes back with a fourth."""
+    return _signer.sign(str(pk))
 
 
 def participant_of(token: str) -> Participant | None:
@@ -165,16 +182,28 @@ def look(link: str, pk: int) -> Visit | None:
     return Visit(participant, pk, [Planned._make(row) for row in rows]) if participant else None
 
 
+def coming(link: str) -> tuple[Participant, Ahead] | None:
+    """Whose link this is and what comes next, from the database alone; None where it is unknown.
+
+    The first delivery of all is stamped.
+    """
+    participant, rows = _COMING.with_rows(link)
+    participant = participant or participant_of(link)  # a plan may be empty
+    if participant is None:
+        return None
+    near = [Planned._make(row) for row in rows]
+    done = max((trial.index + 1 for trial in near if trial.chain is not None), default=0)
+    ahead = ahead_of(done, near)
+    if done == 0 and ahead.trials and ahead.trials[0].delivered_at is None:
+        keys = [trial.pk for trial in ahead.trials]
+        Trial.objects.filter(pk__in=keys, delivered_at=None).update(delivered_at=timezone.now())
+    return participant, ahead
+
+
 def ahead(participant: Participant) -> Ahead:
-    """What comes next, from the database alone; the first delivery of all is stamped."""
-    done = responses_of(participant)
-    rows = _WINDOW.with_rows(done - 1, done + AHEAD - 1, participant.pk)[1]
-    coming = ahead_of(done, [Planned._make(row) for row in rows])
-    if done == 0 and coming.trials and coming.trials[0].delivered_at is None:
-        keys, now = [trial.pk for trial in coming.trials], timezone.now()
-        first = Trial.objects.filter(pk__in=keys, delivered_at=None)
-        committing.committed(lambda: first.update(delivered_at=now))
-    return coming
+    """What comes next for a participant."""
+    found = committing.committed(lambda: coming(participant.token))
+    return found[1] if found else Ahead(0, [])
 
 
 def ahead_of(done: int, near: list[Planned]) -> Ahead:
@@ -186,8 +215,12 @@ def ahead_of(done: int, near: list[Planned]) -> Ahead:
 
 
 def _pk_of(token: object) -> int | None:
+    """The trial of a token; one that we would not make now may be made with a retired key."""
+    text = str(token)
     try:
-        return int(_signer.unsign(str(token)))
+        pk = int(text.partition(":")[0])
+        known = constant_time_compare(text, _signed(pk))
+        return pk if known else int(_signer.unsign(text))
     except (signing.BadSignature, ValueError):
         return None
 

@@ -3,25 +3,28 @@
 import json
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+import msgspec
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from survey import delivery, flow, visits
-from survey.models import Participant
 from survey.views.errors import json_error
-from survey.views.private import language_of, unknown_link, urls_of, with_participant
+from survey.views.private import language_of, unknown_link, urls_of
 
 MAX_BODY = 20_000
 
 
 @require_GET
-@with_participant
-def trials(request: HttpRequest, participant: Participant) -> HttpResponse:
+def trials(request: HttpRequest, token: str) -> HttpResponse:
     """The next few trials."""
-    coming = visits.ahead(participant)
-    return JsonResponse(delivery.state(participant, urls_of(participant), coming))
+    found = visits.coming(token)
+    if found is None:
+        return unknown_link(request)
+    participant, ahead = found
+    with language_of(request, participant):
+        return _json(delivery.state(participant, urls_of(participant), ahead))
 
 
 @csrf_exempt  # the private token in the address is the credential; JSON is demanded
@@ -36,7 +39,7 @@ def responses(request: HttpRequest, token: str) -> HttpResponse:
         return _recorded(visit, payload)
 
 
-def _recorded(visit: visits.Visit, payload: dict[str, Any] | None) -> JsonResponse:
+def _recorded(visit: visits.Visit, payload: dict[str, Any] | None) -> HttpResponse:
     if payload is None:
         return json_error("bad_request", _("This answer could not be read."), 400)
     try:
@@ -49,7 +52,18 @@ def _recorded(visit: visits.Visit, payload: dict[str, Any] | None) -> JsonRespon
         "replayed": recorded.replayed,
         "feedback": delivery.feedback(participant, recorded),
     }
-    return JsonResponse(answer | delivery.state(participant, urls_of(participant), recorded.ahead))
+    return _json(answer | delivery.state(participant, urls_of(participant), recorded.ahead))
+
+
+def _json(content: dict[str, Any]) -> HttpResponse:
+    """Encoded in a fraction of the time that JsonResponse takes."""
+    encoded = msgspec.json.encode(content, enc_hook=_text)
+    return HttpResponse(encoded, content_type="application/json")
+
+
+def _text(value: object) -> str:
+    """Lazy translations and marked HTML as plain text (`str` alone leaves the mark on)."""
+    return "" + str(value)
 
 
 def _payload(request: HttpRequest) -> dict[str, Any] | None:

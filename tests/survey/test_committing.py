@@ -1,4 +1,4 @@
-"""Shared commits: no acknowledgement before the commit; a refused statement undoes only itself."""
+"""Shared commits: no acknowledgement before the commit; a failing job undoes only itself."""
 
 import resource
 import threading
@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock, patch
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.urls import reverse
+from django.utils import translation
 
-from survey import committing, server, visits
+from survey import committing, flow, limits, server, visits
 from survey.models import Generator
 from tests import factories
 
@@ -84,6 +85,35 @@ def test_any_other_failure_is_told_to_everybody_in_the_commit():
     assert not Generator.objects.exists()
 
 
+def test_a_job_that_fails_in_its_own_code_leaves_the_others_alone():
+    @transaction.atomic
+    def faulty():
+        add("undone")()
+        raise ZeroDivisionError
+
+    with ThreadPoolExecutor(4) as pool:
+        bad = pool.submit(committing.committed, faulty)
+        good = pool.submit(committing.committed, add("kept"))
+
+    assert type(bad.exception()) is ZeroDivisionError
+    assert good.result() == "kept"
+    assert [one.name for one in Generator.objects.all()] == ["kept"]
+
+
+def test_nobody_is_acknowledged_when_a_job_hides_that_it_broke_the_transaction():
+    def broken():
+        transaction.set_rollback(True)
+
+    with pytest.raises(DatabaseError):
+        committing.committed(broken)
+    assert committing.committed(add("after")) == "after"
+
+
+def test_a_job_speaks_the_language_of_who_waits_for_it():
+    with translation.override("ja"):
+        assert committing.shared(translation.get_language)() == "ja"
+
+
 def wait_until(condition):
     while not condition():
         time.sleep(0.001)
@@ -108,16 +138,18 @@ def test_responses_work_the_same_with_shared_commits(client):
     assert send(1)["error"] == "bad_token"
 
 
-def test_the_first_delivery_waits_for_the_same_commit_as_responses():
-    """A lock of its own would make it wait for the writer, and the writer for it."""
-    participant = factories.enrol(factories.make_study())
-
-    with patch.object(committing, "committed", wraps=committing.committed) as shared:
+def test_the_whole_way_of_a_participant_waits_for_the_same_commits(client):
+    """A lock of its own would make a request wait for the writer, and the writer for it."""
+    study = factories.make_study()
+    with patch.object(committing._writer(), "_do", wraps=committing.Writer._do) as done:
+        participant = factories.enrol(study)
         visits.ahead(participant)
-        visits.ahead(participant)
+        client.get(reverse("trials", args=[participant.token]))
+        limits.count_start("somebody")
+        flow.withdraw(participant)
 
-    assert shared.call_count == 1
-    assert participant.trials.filter(delivered_at__isnull=False).count() == 3
+    assert done.call_count == 5
+    assert participant.trials.count() > 0
 
 
 def test_a_statement_within_a_transaction_belongs_to_it():

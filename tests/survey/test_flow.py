@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.signing import Signer
 from django.utils import timezone
 
 from survey import enrolment, flow, studies, visits
@@ -114,6 +115,17 @@ def test_record_refuses_a_foreign_token(study, participant):
 @pytest.mark.parametrize("token", [None, "", "1", "1:forged", 7, ["1"]])
 def test_record_refuses_a_forged_token(participant, token):
     assert refused(participant, factories.payload(participant, token=token)) == "bad_token"
+
+
+def test_a_token_that_was_signed_with_a_retired_key_is_still_taken(participant, monkeypatch):
+    """A page that was open while the key changed."""
+    (trial, *_rest) = visits.ahead(participant).trials
+    old = Signer(key="the old key", salt="survey.trial").sign(str(trial.pk))
+    payload = factories.payload(participant, token=old)
+    assert refused(participant, payload) == "bad_token"
+
+    monkeypatch.setattr(visits._signer, "fallback_keys", ["the old key"])
+    assert factories.record(participant, payload).trial.pk == trial.pk
 
 
 @pytest.mark.parametrize("response", ["real", "tie", "", None, 1, ["left"], {"a": 1}, True])
