@@ -8,7 +8,7 @@ from analysis.plan import Plan
 from analysis.proportions import Measure
 from analysis.results import Result, Scope, subset
 from analysis.samples import varies
-from analysis.subgroups import group_share
+from analysis.subgroups import is_small, robust_row
 
 LEAST_PAIRS = 5
 
@@ -38,7 +38,11 @@ def with_ratings(
 def by_recognition(
     scope: Scope, choices: pd.DataFrame, judgements: pd.DataFrame, part: str, plan: Plan
 ) -> list[Result]:
-    """AI-choice share where the AI side had been told by the same person, and by most others."""
+    """AI-choice share where the AI side had been told by the same person, and by most others.
+
+    Cluster-robust only: here responses make the groups. Who recognises more has more rows in one
+    of them, and a mixed model takes it that the number of a person's rows says nothing.
+    """
     if judgements.empty:
         return []
     seen = judgements.dropna(subset=["item"]).drop_duplicates(["participant_id", "item"])
@@ -58,13 +62,13 @@ def by_recognition(
         .replace("", np.nan),
     }
     return [
-        result
-        for name, group in groups.items()
-        for value, here in rows.groupby(group)
-        for result in group_share(
+        robust_row(
             Scope.of(scope.question, scope.task, subset(part, f"{name}={value}"), here),
             here,
             Measure("chose_ai", "ai_choice_share"),
             plan,
         )
+        for name, group in groups.items()
+        for value, here in rows.groupby(group)
+        if not is_small(here)
     ]

@@ -80,8 +80,9 @@ def _details(
     finding = sensitivity(scope, rows, plan, what)
     finding.results += subgroups.items_below_chance(scope, rows, measure)
     finding.add(subgroups.learning(scope, rows, measure, plan, what))
-    finding.results += subgroups.by_group(scope, rows, measure, part, plan)
-    finding.results += subgroups.expertise(scope, rows, measure, sample.participants, part, plan)
+    finding.add(subgroups.by_group(scope, rows, measure, part, plan, what))
+    people = sample.participants
+    finding.add(subgroups.expertise(scope, rows, measure, people, part, plan, what))
     return finding
 
 

@@ -39,6 +39,8 @@ def methods(answers: Answers) -> list[Message]:
                 "ratings."
             )
         )
+    if any(row.of_group and row.method == "glmm" for row in answers.results):
+        parts.append(Message(GROUPS))
     parts += [*_family(answers), _beside(answers), _without_exclusions(answers)]
     parts.append(
         Message(
@@ -49,6 +51,14 @@ def methods(answers: Answers) -> list[Message]:
         )
     )
     return parts
+
+
+GROUPS = marked(
+    "The share of a group, such as a category of images or a condition, comes from the same mixed "
+    "model fitted to its responses alone, so that every group has its own variation. Where "
+    "responses make the groups, as recognition does, only the cluster-robust share is given, "
+    "because how many of a person's responses belong there is then no accident."
+)
 
 
 def _data(answers: Answers) -> Message:

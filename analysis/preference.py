@@ -8,7 +8,7 @@ from analysis.pictures import Forest, Line, Spread
 from analysis.plan import Plan
 from analysis.proportions import Dots, Measure, share, share_test, spread
 from analysis.repeats import consistency
-from analysis.results import Result, Scope, claim_id, contrast_part, of_contrast, subset
+from analysis.results import Scope, claim_id, contrast_part, of_contrast, subset
 from analysis.samples import Finding, Sample, of_task
 from analysis.subgroups import by_group
 from analysis.summaries import SHARE, Case, interval
@@ -37,7 +37,7 @@ def estimate(sample: Sample, plan: Plan) -> Finding:
             found = share(rows, MEASURE, scope, plan, where(contrast, TASK))
             finding.results += found.results
             finding.warnings += found.warnings
-            finding.results += _details(sample, rows, scope, contrast, part, asked, plan)
+            finding.add(_details(sample, rows, scope, contrast, part, asked, plan))
             if not other:
                 claim = claim_id("prefers_ai", contrast, sample.contrasts)
                 finding.tests.append(share_test(claim, contrast, found))
@@ -58,20 +58,19 @@ def _details(
     part: str,
     asked: str,
     plan: Plan,
-) -> list[Result]:
+) -> Finding:
     """What goes together with liking; nothing for other comparisons."""
     if asked not in LIKING or not sample.details:
-        return []
+        return Finding(QUESTION)
     ratings = of_contrast(of_task(sample.main, ["rate_single"]), contrast)
     if "question" in ratings:
         ratings = ratings[ratings["question"].isna() | (ratings["question"] == "appeal")]
     judgements = of_contrast(of_task(sample.main, ["detect_pair"]), contrast)
     judgements = judgements[judgements["correct"].notna()]
-    return [
-        *with_ratings(scope, rows, ratings[ratings["rating"].notna()], plan),
-        *by_recognition(scope, rows, judgements, part, plan),
-        *by_group(scope, rows, MEASURE, part, plan),
-    ]
+    finding = by_group(scope, rows, MEASURE, part, plan, where(contrast, TASK))
+    finding.results += with_ratings(scope, rows, ratings[ratings["rating"].notna()], plan)
+    finding.results += by_recognition(scope, rows, judgements, part, plan)
+    return finding
 
 
 def questions(trials: pd.DataFrame, contrast: str) -> list[str]:

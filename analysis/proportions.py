@@ -140,14 +140,12 @@ def clustered(
 ) -> list[Result]:
     """The share by sums over clusters: robust variance, bootstrap, and what follows from them."""
     y = rows[measure.outcome].to_numpy(float)
-    columns = [np.ones(len(y))]
-    if measure.by is not None:
-        columns.append(_halves(rows, measure))
-    estimate = clustered_regression(y, np.column_stack(columns), factors).estimate("x0")
+    estimate = robust_share(rows, measure, factors)
     method = CLUSTERED[len(factors)]
     results = [scope.from_estimate(measure.term, method, estimate, plan.level, NO_EFFECT)]
     if len(factors) == 2:
-        parts = [columns[1] < 0, columns[1] > 0] if measure.by else [columns[0] > 0]
+        halves = _halves(rows, measure) if measure.by else np.ones(len(y))
+        parts = [halves < 0, halves > 0] if measure.by else [halves > 0]
         results.append(_bootstrap(y, parts, factors, scope, measure.term, plan))
     if estimate.se > NO_SPREAD:
         bayes = bayes_factor_01(estimate, plan.prior_scale, NO_EFFECT)
@@ -155,6 +153,27 @@ def clustered(
         effect = estimate.se**2 * len(y) / max(y.mean() * (1 - y.mean()), 1e-12)
         results.append(scope.result("design_effect", method, effect))
     return results
+
+
+def robust_share(rows: pd.DataFrame, measure: Measure, factors: dict[str, Codes]) -> Estimate:
+    """The share with its cluster-robust standard error; with `measure.by` the mean of both."""
+    columns = [np.ones(len(rows))]
+    if measure.by is not None:
+        columns.append(_halves(rows, measure))
+    y = rows[measure.outcome].to_numpy(float)
+    return clustered_regression(y, np.column_stack(columns), factors).estimate("x0")
+
+
+def modelled_share(
+    rows: pd.DataFrame, measure: Measure, factors: dict[str, Codes]
+) -> Estimate | None:
+    """The share by the mixed model, averaged over the population; None where it has no maximum."""
+    if measure.by is not None:
+        fit, places, slopes = balanced(rows, measure, factors)
+        return marginal_probability(fit, places, slopes) if fit.converged else None
+    y = rows[measure.outcome].to_numpy(float)
+    fit = fit_glmm(y, np.ones((len(y), 1)), factors)
+    return marginal_probability(fit, [1.0]) if fit.converged else None
 
 
 def _bootstrap(

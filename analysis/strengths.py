@@ -23,7 +23,7 @@ from analysis.texts import Message, marked
 
 PHOTOGRAPH = "photograph"
 LEAST_COMPETITORS = 3
-LEAST_PAIRS = 10  # of each generator, for the joint test
+LEAST_PAIRS = 15  # of each generator, for the joint test
 SINGLE_PAIR = marked(
     "All comparisons taken together, the generators could not be ranked, as one of them stands in "
     "a single pair: there generator and image are the same thing."

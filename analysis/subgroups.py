@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis.clustered import clustered_mean
 from analysis.factors import crossed, n_items
 from analysis.plan import Plan
-from analysis.proportions import CLUSTERED, Measure
+from analysis.proportions import CLUSTERED, NO_SPREAD, Measure, modelled_share, robust_share
 from analysis.regressions import regress
 from analysis.results import Result, Scope, subset
 from analysis.samples import Finding, varies
@@ -29,10 +28,10 @@ MOST_GROUPS = 30
 
 
 def by_group(
-    scope: Scope, rows: pd.DataFrame, measure: Measure, part: str, plan: Plan
-) -> list[Result]:
+    scope: Scope, rows: pd.DataFrame, measure: Measure, part: str, plan: Plan, what: Message
+) -> Finding:
     """The share for each category, generator, condition, language and input device."""
-    results = []
+    finding = Finding(scope.question)
     for name, column in COLUMNS.items():
         if column not in rows or not varies(rows[column]):
             continue
@@ -41,21 +40,48 @@ def by_group(
             continue
         for value, here in groups:
             place = Scope.of(scope.question, scope.task, subset(part, f"{name}={value}"), here)
-            results += group_share(place, here, measure, plan)
-    return results
+            finding.add(group_share(place, here, measure, plan, what))
+    return finding
 
 
-def group_share(scope: Scope, rows: pd.DataFrame, measure: Measure, plan: Plan) -> list[Result]:
-    """The share in one group by the fast cluster-robust method; nothing where they are too few."""
+def group_share(
+    scope: Scope, rows: pd.DataFrame, measure: Measure, plan: Plan, what: Message
+) -> Finding:
+    """The share in a group by the headline's mixed model, fitted to the group alone, and beside it
+    cluster-robust; nothing where participants, items or responses are too few.
+
+    Each group has its own variation between participants and between items, as its own study
+    would. With 5 to 10 of either, tests at 5 % are wrong in 1 to 6 % of studies without any effect.
+    """
+    if is_small(rows):
+        return Finding(scope.question)
     factors = crossed(rows)
-    people = factors["participant"].max(initial=-1) + 1
-    if len(rows) < LEAST_RESPONSES or people < LEAST_PARTICIPANTS:
-        return []
-    if rows["item"].notna().all() and n_items(factors) < LEAST_ITEMS:
-        return []
-    found = clustered_mean(rows[measure.outcome].to_numpy(float), factors)
-    method = CLUSTERED[len(factors)]
-    return [scope.from_estimate(measure.term, method, found, plan.level, 0.5)]
+    if measure.by is not None and not varies(rows[measure.by]):
+        measure = replace(measure, by=None)  # such as the images of a generator
+    robust = robust_row(scope, rows, measure, plan)
+    if not varies(rows[measure.outcome]):
+        return Finding(scope.question, [robust])
+    found = modelled_share(rows, measure, factors)
+    if found is None:
+        return Finding(scope.question, [robust], warnings=[left_out(what, measure.term)])
+    row = scope.from_estimate(measure.term, "glmm", found, plan.level, 0.5)
+    return Finding(scope.question, [row, robust])
+
+
+def is_small(rows: pd.DataFrame) -> bool:
+    """Whether participants, items or responses are too few to say anything of a group."""
+    if len(rows) < LEAST_RESPONSES or rows["participant_id"].nunique() < LEAST_PARTICIPANTS:
+        return True
+    return bool(rows["item"].notna().all()) and n_items(crossed(rows)) < LEAST_ITEMS
+
+
+def robust_row(scope: Scope, rows: pd.DataFrame, measure: Measure, plan: Plan) -> Result:
+    """The cluster-robust share; without an interval where every response is the same."""
+    factors = crossed(rows)
+    found, method = robust_share(rows, measure, factors), CLUSTERED[len(factors)]
+    if found.se <= NO_SPREAD:
+        return scope.result(measure.term, method, found.value)
+    return scope.from_estimate(measure.term, method, found, plan.level, 0.5)
 
 
 def items_below_chance(scope: Scope, rows: pd.DataFrame, measure: Measure) -> list[Result]:
@@ -96,11 +122,12 @@ def expertise(
     participants: pd.DataFrame | None,
     part: str,
     plan: Plan,
-) -> list[Result]:
+    what: Message,
+) -> Finding:
     """The share for each answer to the background questions of choice."""
+    finding = Finding(scope.question)
     if participants is None:
-        return []
-    results = []
+        return finding
     answers = participants.drop_duplicates("participant_id").set_index("participant_id")
     for column in (name for name in answers if str(name).startswith("background_")):
         given = answers[column].reindex(rows["participant_id"].astype(object)).to_numpy()
@@ -110,5 +137,5 @@ def expertise(
         for value, here in grouped:
             name = subset(part, f"{column}={value}")
             place = Scope.of(scope.question, scope.task, name, here)
-            results += group_share(place, here, measure, plan)
-    return results
+            finding.add(group_share(place, here, measure, plan, what))
+    return finding

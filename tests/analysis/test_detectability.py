@@ -4,6 +4,8 @@ import pytest
 from scipy.special import ndtri
 
 from analysis import detectability
+from analysis.factors import crossed
+from analysis.mixed import fit_glmm, marginal_probability
 from analysis.plan import Plan
 from analysis.simulate import Truth, simulate
 from tests.analysis.simulated import only, rows_of, sample_of
@@ -108,6 +110,49 @@ def test_groups_are_given_apart(pairs):
     subsets = {row.subset for row in pairs[1].results}
 
     assert {"category=city", "generator=generator-1", "generator=generator-2"} <= subsets
+
+
+def test_a_group_has_the_mixed_model_of_its_own_responses(pairs):
+    sample, found = pairs
+    here = sample.main[sample.main["category"] == "city"]
+    fit = fit_glmm(here["correct"], np.ones((len(here), 1)), crossed(here))
+
+    row = only(found, "accuracy", subset="category=city", method="glmm")
+
+    assert row.estimate == pytest.approx(marginal_probability(fit, [1.0]).value)
+    assert (row.n, row.p) == (len(here), marginal_probability(fit, [1.0]).p_value(0.5))
+    robust = only(found, "accuracy", subset="category=city", method="cluster_robust_two_way")
+    assert robust.estimate == here["correct"].mean()
+
+
+def test_a_group_of_single_images_weighs_real_and_ai_alike():
+    """Twice as many photographs, and everybody calls nearly everything real."""
+    table = simulate(Truth(participants=40, pairs=40, tasks=("detect_single",)))
+    few = table["origin"].eq("real") | table["pair_id"].str.endswith(("0", "2", "4"))
+    table = table[few].assign(category=table["pair_id"].str.endswith(("0", "1", "2")).map(str))
+    rng = np.random.default_rng(1)
+    table["response"] = np.where(rng.random(len(table)) < 0.9, "real", "ai")
+
+    found = detectability.estimate(sample_of(table), PLAN)
+
+    for method in ("glmm", "cluster_robust_two_way"):
+        row = only(found, "accuracy", subset="category=True", method=method)
+        assert row.estimate == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_group_without_a_wrong_response_has_a_share_without_an_interval():
+    table = simulate(Truth(participants=20, pairs=20, tasks=("detect_pair",)))
+    easy = table["pair_id"].str.endswith(("1", "2", "3", "4", "5"))
+    ai = np.where(table["left_origin"] == "ai", "left", "right")
+    table = table.assign(
+        category=np.where(easy, "easy", "hard"), response=table["response"].where(~easy, ai)
+    )
+
+    found = detectability.estimate(sample_of(table), PLAN)
+
+    row = only(found, "accuracy", subset="category=easy")
+    assert (row.method, row.estimate) == ("cluster_robust_two_way", 1.0)
+    assert (row.low, row.high, row.p) == (None, None, None)
 
 
 def test_contrasts_are_never_pooled():
@@ -237,5 +282,9 @@ def test_background_answers_make_groups(pairs):
 
     found = detectability.estimate(sample_of(PAIRS, participants=answers), PLAN)
 
-    groups = [row.n for row in found.results if row.subset.startswith("background_photography=")]
-    assert groups == [30 * 36, 30 * 36]
+    groups = [
+        (row.method, row.n)
+        for row in found.results
+        if row.subset.startswith("background_photography=")
+    ]
+    assert groups == [("glmm", 30 * 36), ("cluster_robust_two_way", 30 * 36)] * 2

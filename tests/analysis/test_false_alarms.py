@@ -35,7 +35,7 @@ def test_the_naive_test_cries_wolf(shares):
     assert shares["false alarms", "naive"] > 0.15
 
 
-@pytest.mark.parametrize("study", [Study(Design(40, 20, 20), 2), Study(Design(40, 14, 14), 7)])
+@pytest.mark.parametrize("study", [Study(Design(40, 20, 30), 2), Study(Design(40, 14, 14), 7)])
 def test_joint_tests_of_equal_generators_keep_their_false_alarms(study):
     """With 60 runs an error rate of 5 % is off by up to 8.4 points."""
     found = joint_shares(generator_outcomes, study, 60, jobs=1)

@@ -115,7 +115,7 @@ def test_few_pairs_of_a_generator_leave_ranks_open_and_the_joint_test_out():
     assert found.unclaimed[0].p is None
     assert [str(text) for text in found.warnings] == [
         "All comparisons taken together, whether the generators differ was not tested: the "
-        "cluster-robust joint test needs at least 10 pairs of each and enough participants. Where "
+        "cluster-robust joint test needs at least 15 pairs of each and enough participants. Where "
         "they were compared with photographs, the mixed model's test stands."
     ]
 
