@@ -98,10 +98,10 @@ class DenseCross:
     def spread(self, level: FloatArray) -> FloatArray:
         return level[:, None]
 
-    def gram(self, block: FloatArray) -> FloatArray:
-        """block' block, summed over the effects of the eliminated factor."""
+    def subtract_gram(self, matrix: FloatArray, block: FloatArray) -> None:
+        """Take block' block from the upper triangle, summed over the eliminated effects."""
         flat = block.reshape(len(block) * self.height, self.width)
-        return np.asarray(flat.T @ flat)
+        matrix -= flat.T @ flat
 
     def times(self, block: FloatArray, right: FloatArray) -> FloatArray:
         return np.asarray(block @ right)
@@ -142,9 +142,16 @@ class SparseCross:
     def spread(self, level: FloatArray) -> FloatArray:
         return level[self.row]
 
-    def gram(self, block: FloatArray) -> FloatArray:
-        stacked = self._stacked(block)
-        return np.asarray((stacked.T @ stacked).toarray())
+    def subtract_gram(self, matrix: FloatArray, block: FloatArray) -> None:
+        """As many products as a sparse one has, half of them, without its search for the cells."""
+        flat = matrix.reshape(-1, copy=False)
+        for positions, real in self._chunks():
+            first, second = np.triu_indices(positions.shape[1])
+            columns = self.column[positions]
+            cells = (columns[:, first] * self.width + columns[:, second]).ravel()
+            for values in block:
+                padded = np.where(real, values[positions], 0.0)
+                np.subtract.at(flat, cells, (padded[:, first] * padded[:, second]).ravel())
 
     def times(self, block: FloatArray, right: FloatArray) -> FloatArray:
         return np.asarray(self._stacked(block) @ right).reshape(len(block), self.height)

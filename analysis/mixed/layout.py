@@ -19,6 +19,7 @@ from analysis.mixed.cross import Blocks, Cross, choose_cross, count_sums, keep
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+STRIP = 64
 Column = FloatArray | float  # 1.0 stands for a column of ones
 
 
@@ -169,7 +170,8 @@ class Curvature:
         self.blocks = Blocks(self._own_blocks(first, weights))
         cross = layout.cross.fill([value * weights for value in first], rest)
         self.reduced = self.blocks.forward(cross, layout.cross.spread)
-        schur = self._kept_matrix(rest, weights) - layout.cross.gram(self.reduced)
+        schur = self._kept_matrix(rest, weights)
+        layout.cross.subtract_gram(schur, self.reduced)
         self.factor = cholesky(schur)
         self.log_determinant = self.blocks.log_determinant + 2 * float(
             np.log(np.diagonal(self.factor)).sum()
@@ -187,6 +189,7 @@ class Curvature:
         return blocks
 
     def _kept_matrix(self, rest: Sequence[Column], weights: FloatArray) -> FloatArray:
+        """The upper triangle of what the kept effects have among themselves."""
         layout = self.layout
         size = layout.cross.width
         base = layout.size - size
@@ -196,8 +199,11 @@ class Curvature:
                 rows = rest[i] * (rest[j] * weights)
                 here = slice(effect.place.start - base, effect.place.stop - base)
                 there = slice(other.place.start - base, other.place.stop - base)
-                matrix[here, there] = joint_sums(effect, other, rows)
-                matrix[there, here] = matrix[here, there].T
+                if effect.factor == other.factor:
+                    sums = count_sums(effect.codes, rows, layout.factors[effect.factor].size)
+                    np.fill_diagonal(matrix[there, here], sums)
+                else:
+                    matrix[there, here] = joint_sums(other, effect, rows)
         matrix[np.diag_indices(size)] += 1
         return matrix
 
@@ -271,16 +277,17 @@ def sum_rows(terms: Iterator[FloatArray]) -> FloatArray:
 
 
 def joint_sums(effect: Effect, other: Effect, rows: FloatArray) -> FloatArray:
-    """Sum of a row vector at each pair of levels of two effects."""
+    """Sum of a row vector at each pair of levels of two effects of different factors."""
     m = effect.place.stop - effect.place.start
     n = other.place.stop - other.place.start
-    if effect.factor == other.factor:
-        return np.diag(count_sums(effect.codes, rows, m))
     return count_sums(effect.codes * n + other.codes, rows, m * n).reshape(m, n)
 
 
 def cholesky(matrix: FloatArray) -> FloatArray:
-    """Lower Cholesky factor in the place of the matrix; an empty matrix stays empty."""
+    """Lower Cholesky factor in the place of the matrix, whose upper triangle is read.
+
+    An empty matrix stays empty.
+    """
     if not len(matrix):
         return matrix
     factor, info = lapack.dpotrf(matrix.T, lower=1, clean=1, overwrite_a=1)
@@ -293,7 +300,10 @@ def invert_cholesky(factor: FloatArray) -> FloatArray:
     """The inverse of the matrix that has this lower Cholesky factor."""
     if not len(factor):
         return factor
-    lower = lapack.dpotri(factor, lower=1)[0]
-    inverse = lower + lower.T
-    inverse[np.diag_indices(len(factor))] /= 2
-    return np.asarray(inverse)
+    inverse = lapack.dpotri(factor, lower=1)[0]
+    for start in range(0, len(inverse), STRIP):  # narrow strips stay in the cache
+        stop = start + STRIP
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+        corner = inverse[start:stop, start:stop]
+        corner += np.tril(corner, -1).T
+    return np.asarray(inverse.T)  # symmetric, in the order of C
