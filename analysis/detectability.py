@@ -80,7 +80,8 @@ def _details(
     finding = sensitivity(scope, rows, plan, what)
     finding.results += subgroups.items_below_chance(scope, rows, measure)
     finding.add(subgroups.learning(scope, rows, measure, plan, what))
-    finding.add(subgroups.by_group(scope, rows, measure, part, plan, what))
+    groups = subgroups.WITH_EXPOSURE
+    finding.add(subgroups.by_group(scope, rows, measure, part, plan, what, groups))
     people = sample.participants
     finding.add(subgroups.expertise(scope, rows, measure, people, part, plan, what))
     return finding

@@ -1,5 +1,6 @@
 """A share within groups of trials, and how it changes: exploration beside the headline."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ COLUMNS = {  # how the result table names a group, and the column that makes it
     "language": "language",
     "input_device": "input_device",
 }
+WITH_EXPOSURE = {**COLUMNS, "exposure_ms": "exposure_ms"}
 LEAST_RESPONSES = 20
 LEAST_ITEMS = 5
 LEAST_PARTICIPANTS = 5
@@ -28,18 +30,25 @@ MOST_GROUPS = 30
 
 
 def by_group(
-    scope: Scope, rows: pd.DataFrame, measure: Measure, part: str, plan: Plan, what: Message
+    scope: Scope,
+    rows: pd.DataFrame,
+    measure: Measure,
+    part: str,
+    plan: Plan,
+    what: Message,
+    columns: Mapping[str, str] = COLUMNS,
 ) -> Finding:
-    """The share for each category, generator, condition, language and input device."""
+    """The share in each group, by whatever the columns tell apart."""
     finding = Finding(scope.question)
-    for name, column in COLUMNS.items():
+    for name, column in columns.items():
         if column not in rows or not varies(rows[column]):
             continue
         groups = rows.groupby(column, observed=True)
         if groups.ngroups > MOST_GROUPS:
             continue
         for value, here in groups:
-            place = Scope.of(scope.question, scope.task, subset(part, f"{name}={value}"), here)
+            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            place = Scope.of(scope.question, scope.task, subset(part, f"{name}={shown}"), here)
             finding.add(group_share(place, here, measure, plan, what))
     return finding
 

@@ -125,6 +125,24 @@ def test_a_group_has_the_mixed_model_of_its_own_responses(pairs):
     assert robust.estimate == here["correct"].mean()
 
 
+def test_each_exposure_has_its_accuracy():
+    table = simulate(Truth(participants=30, pairs=30, tasks=("detect_pair",)))
+    rng = np.random.default_rng(5)
+    table = table.assign(exposure_ms=rng.choice(["200", "1000"], len(table)))
+    ai = np.where(table["left_origin"] == "ai", "left", "right")
+    table["response"] = table["response"].where(table["exposure_ms"] == "200", ai)
+    wrong = (rng.random(len(table)) < 0.1) & (table["exposure_ms"] == "1000")
+    table["response"] = np.where(wrong, np.where(ai == "left", "right", "left"), table["response"])
+
+    found = detectability.estimate(sample_of(table), PLAN)
+
+    short, long = (
+        only(found, "accuracy", subset=f"exposure_ms={time}", method="glmm") for time in (200, 1000)
+    )
+    assert short.estimate == pytest.approx(0.6, abs=0.08)
+    assert long.estimate == pytest.approx(0.9, abs=0.03)
+
+
 def test_a_group_of_single_images_weighs_real_and_ai_alike():
     """Twice as many photographs, and everybody calls nearly everything real."""
     table = simulate(Truth(participants=40, pairs=40, tasks=("detect_single",)))
