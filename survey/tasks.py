@@ -23,7 +23,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_tasks import task
 
-from survey import design, export, stimuli, studies, trail
+from survey import design, export, image_set, stimuli, studies, trail
 from survey.messages import packed
 from survey.models import Report, Study, media_path, new_token
 
@@ -191,7 +191,7 @@ def _images(report: Report) -> None:
     refused: dict[str, Any] = {}
     try:
         with set_actor(report.asked_by):
-            studies.import_stimuli(
+            image_set.import_stimuli(
                 report.study,
                 sent(report.key) / report.options["file"],
                 progress=_progress(report),

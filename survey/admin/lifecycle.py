@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_GET
 
 from survey import audits, checklist, design, faults, roles, studies, trail
-from survey.admin import pages, study_forms
+from survey.admin import pages, places, study_forms
 from survey.admin.rows import mark_of
 from survey.models import Study
 from survey.roles import Right
@@ -51,7 +51,7 @@ def _row(study: Study, item: checklist.Item) -> dict[str, Any]:
 def _words(lack: checklist.Lack) -> str:
     if lack.fault is None:
         return lack.words
-    place = study_forms.place_in_words(lack.fault.place)
+    place = places.in_words(lack.fault.place)
     return _("%(place)s: %(fault)s") % {"place": place, "fault": faults.in_words(lack.fault)}
 
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from survey import demo, design, faults, roles, studies, trail
+from survey import demo, design, faults, image_set, roles, studies, trail
 from survey.admin.fields import tick
 from survey.design import validation
 from survey.models import Study
@@ -155,6 +155,6 @@ def _make(user: Any, values: dict[str, Any]) -> Study:
         study = studies.save_design(plan)
     roles.make_owner(user, study)
     if values["with_images"]:
-        studies.import_stimuli(study, demo.STIMULI, jobs=1)
+        image_set.import_stimuli(study, demo.STIMULI, jobs=1)
     trail.note(study, "made", template="" if values.get("file") else values["template"])
     return study

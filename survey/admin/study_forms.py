@@ -10,69 +10,25 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import pgettext_lazy
 
-from survey import claims, design, studies
+from survey import design, studies
+from survey.admin import options
 from survey.admin.fields import SeveralField, TextField, WordsField
 from survey.admin.row_forms import (
     ClaimRow,
     EffectRow,
     RulesField,
     conditions_field,
-    language_name,
     questions_field,
     reasons_field,
 )
 from survey.admin.rows import MarksFaults, RowsField
-from survey.claims import CLAIMS
 from survey.design import study as constants
 from survey.models import Block, Study
 
 LONG = forms.Textarea(attrs={"rows": 8})
 SHORT = forms.Textarea(attrs={"rows": 2})
 
-BLOCK_ORDERS = {
-    "fixed": lazy("as listed"),
-    "counterbalanced": lazy("counterbalanced over participants"),
-    "random": lazy("random"),
-    "one": lazy("one block a participant"),
-}
-FITS = {
-    "pad": lazy("whole, with neutral bars"),
-    "crop": lazy("cut to fill"),
-}
-FULLSCREEN = {
-    "offer": lazy("offered by a button"),
-    "ask": lazy("asked for before each block; participants may decline"),
-    "off": lazy("not offered"),
-}
-PAIRINGS = {
-    "matched": lazy("matched: a photograph and what an AI made of it"),
-    "random": lazy("random: any photograph and any AI image of a category"),
-    "ai_vs_ai": lazy("AI against AI, to rank generators"),
-}
-ORIGINS = {"ai": lazy("generated"), "enhanced": lazy("photographs changed by an AI")}
-DISCLOSURES = {
-    "hidden": lazy("none"),
-    "true_labels": lazy("true labels"),
-    "false_labels": lazy("false labels"),
-}
-VARIES = {"within": lazy("within a participant"), "between": lazy("between participants")}
-FEEDBACK = {
-    "never": lazy("never"),
-    "practice": lazy("after practice trials"),
-    "each": lazy("after each trial"),
-}
-CONFIDENCE = {
-    0: lazy("not asked"),
-    **{n: str(n) for n in range(2, 8)},
-    design.CONFIDENCE_SLIDER: lazy("slider"),
-}
 MARKDOWN = lazy("Markdown: **bold**, lists, links.")
-
-
-def options(names: Iterable[Any], labels: dict[Any, Any]) -> list[tuple[Any, Any]]:
-    """The allowed values of the design in the words of this page."""
-    return [(name, labels[name]) for name in names]
-
 
 #: A text of the study in one language: name -> its field.
 STUDY_TEXTS = {
@@ -170,14 +126,16 @@ class StudyForm(DesignForm):
         ),
     )
     block_order = forms.ChoiceField(
-        label=lazy("Order of the blocks"), choices=options(constants.BLOCK_ORDERS, BLOCK_ORDERS)
+        label=lazy("Order of the blocks"),
+        choices=options.labelled(constants.BLOCK_ORDERS, options.BLOCK_ORDERS),
     )
     display_fit = forms.ChoiceField(
-        label=lazy("Images are shown"), choices=options(constants.DISPLAY_FITS, FITS)
+        label=lazy("Images are shown"),
+        choices=options.labelled(constants.DISPLAY_FITS, options.FITS),
     )
     fullscreen = forms.ChoiceField(
         label=lazy("Full screen"),
-        choices=options(constants.FULLSCREEN, FULLSCREEN),
+        choices=options.labelled(constants.FULLSCREEN, options.FULLSCREEN),
         help_text=lazy("Where the browser can; iPhones cannot, and go on without."),
     )
     exclusion_rules = RulesField(
@@ -272,12 +230,12 @@ class BlockForm(DesignForm):
     task = forms.ChoiceField(label=lazy("Task"), choices=Block._meta.get_field("task").choices)
     pairing = forms.ChoiceField(
         label=lazy("Pairing"),
-        choices=options(constants.PAIRINGS, PAIRINGS),
+        choices=options.labelled(constants.PAIRINGS, options.PAIRINGS),
         help_text=lazy("Pair tasks only; leave “matched” for single images."),
     )
     origins = SeveralField(
         label=lazy("AI images that take part"),
-        choices=options(constants.ORIGINS[1:], ORIGINS),
+        choices=options.labelled(constants.ORIGINS[1:], options.ORIGINS),
         help_text=lazy("None ticked: all."),
     )
     categories = WordsField(label=lazy("Categories"), help_text=lazy("With commas. Empty: all."))
@@ -293,22 +251,22 @@ class BlockForm(DesignForm):
         help_text=lazy("With commas; several are randomised. Empty: until the response."),
     )
     exposure_varies = forms.ChoiceField(
-        label=lazy("Exposure varies"), choices=options(constants.VARIES, VARIES)
+        label=lazy("Exposure varies"), choices=options.labelled(constants.VARIES, options.VARIES)
     )
     disclosures = SeveralField(
         label=lazy("Labels on the images"),
-        choices=options(constants.DISCLOSURES, DISCLOSURES),
+        choices=options.labelled(constants.DISCLOSURES, options.DISCLOSURES),
         help_text=lazy("Several are randomised."),
     )
     disclosure_varies = forms.ChoiceField(
-        label=lazy("Labels vary"), choices=options(constants.VARIES, VARIES)
+        label=lazy("Labels vary"), choices=options.labelled(constants.VARIES, options.VARIES)
     )
     confidence_steps = forms.TypedChoiceField(
-        label=lazy("Steps of confidence"), coerce=int, choices=list(CONFIDENCE.items())
+        label=lazy("Steps of confidence"), coerce=int, choices=list(options.CONFIDENCE.items())
     )
     feedback = forms.ChoiceField(
         label=pgettext_lazy("after a trial", "Feedback"),
-        choices=options(constants.FEEDBACK, FEEDBACK),
+        choices=options.labelled(constants.FEEDBACK, options.FEEDBACK),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -405,55 +363,6 @@ class BlockFormSet(forms.models.BaseInlineFormSet):
         return self._found
 
 
-#: What the form calls one entry of a list of the design.
-ENTRIES = {
-    "blocks": lazy("Block"),
-    "background": pgettext_lazy("background", "Question"),
-    "choices": lazy("Choice"),
-    "conditions": lazy("Condition"),
-    "exclusion_rules": lazy("Exclusion rule"),
-}
-#: And what it calls what is no field of the study's or the block's form.
-LABELS = {
-    "analysis_plan": lazy("Analysis plan"),
-    "blocks": lazy("Blocks"),
-    "choices": lazy("Choices"),
-    "kind": pgettext_lazy("question", "Kind"),
-    "name": pgettext_lazy("condition", "Name"),
-    "parameters": lazy("Numbers"),
-    "reasons": lazy("Reasons offered"),
-    "texts": lazy("Texts"),
-    "value": lazy("Code"),
-    "weight": lazy("Weight"),
-    "labels": lazy("Labels of the scale"),
-    "confidence_labels": lazy("Labels of confidence"),
-}
-
-
 def address(study: Study) -> str:
     """Where the form of a study is."""
     return reverse("admin:survey_study_change", args=[study.pk])
-
-
-def place_in_words(place: str) -> str:
-    """A place of the design as the form calls it: `blocks[0].trials` as “Block 1 › trials”."""
-    words: list[str] = []
-    parts = [part for part in re.split(r"[.\[\]]+", place) if part not in ("", "texts")]
-    for part, before in zip(parts, ["", *parts], strict=False):
-        if part.isdecimal() and before in ENTRIES:
-            words[-1] = f"{ENTRIES[before]} {int(part) + 1}"
-        else:
-            words.append(_label(part))
-    return " › ".join(words) or _label(place)
-
-
-def _label(name: str) -> str:
-    texts: dict[str, Any] = {**STUDY_TEXTS, **BLOCK_TEXTS}
-    if name in texts:
-        return str(texts[name][0])
-    for form in (StudyForm, BlockForm):
-        if name in form.base_fields:
-            return str(form.base_fields[name].label)
-    if name.partition(":")[0] in CLAIMS:
-        return claims.in_words(name)
-    return str(LABELS.get(name) or language_name(name))

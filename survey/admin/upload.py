@@ -29,7 +29,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
-from survey import faults, stimuli, studies, tasks, trail
+from survey import faults, image_set, stimuli, studies, tasks, trail
 from survey.admin import pages
 from survey.messages import unpacked
 from survey.models import Generator, Origin, Pair, Report, Stimulus, Study, new_token
@@ -266,14 +266,14 @@ def images_remove(request: HttpRequest, study: Study) -> HttpResponse:
 def remove(study: Study, chosen: Any) -> None:
     """Take images out of a draft, and write down which."""
     names = list(chosen.order_by("code").values_list("code", flat=True))
-    removed = studies.remove_stimuli(study, chosen)
+    removed = image_set.remove_stimuli(study, chosen)
     trail.note(study, "images removed", removed=removed, names=", ".join(names[:SHOWN]))
 
 
 def mark(study: Study, chosen: Any, *, is_catch: bool) -> int:
     """Say of images in a draft whether they are obvious, and write down which."""
     names = list(chosen.filter(study=study).order_by("code").values_list("code", flat=True))
-    count = studies.mark_stimuli(study, chosen, is_catch=is_catch)
+    count = image_set.mark_stimuli(study, chosen, is_catch=is_catch)
     trail.note(study, "images marked", obvious=is_catch, names=", ".join(names[:SHOWN]))
     return count
 

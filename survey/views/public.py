@@ -10,7 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from survey import enrolment, learning, markup, reception, recruitment, studies
+from survey import enrolment, image_set, learning, markup, reception, recruitment
 from survey.forms import ConsentForm
 from survey.models import Study, media_path
 
@@ -130,7 +130,7 @@ def credits(request: HttpRequest, slug: str) -> HttpResponse:
     """Who made the images. Names only, in no order that tells which image is whose."""
     study = get_object_or_404(Study, slug=slug)
     return render(
-        request, "survey/credits.html", {"study": card_of(study), "rows": studies.credits(study)}
+        request, "survey/credits.html", {"study": card_of(study), "rows": image_set.credits(study)}
     )
 
 

@@ -126,7 +126,7 @@ def make_studies() -> None:
     django.setup()
     from django.core.management import call_command
 
-    from survey import demo, studies
+    from survey import demo, image_set, studies
     from tests.end_to_end import designs
 
     call_command("migrate", verbosity=0)
@@ -141,9 +141,9 @@ def make_studies() -> None:
         designs.WINDOW,
     )
     first, *others = [studies.save_design(plan) for plan in plans]
-    studies.import_stimuli(first, demo.STIMULI)
+    image_set.import_stimuli(first, demo.STIMULI)
     for study in others:
-        studies.copy_stimuli(first, study)  # preparing them takes seconds
+        image_set.copy_stimuli(first, study)  # preparing them takes seconds
     for study in (first, *others):
         go_live(study)
     fill(next(study for study in others if study.slug == "crowd"))

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from survey import roles, studies, tasks
+from survey import image_set, roles, studies, tasks
 from survey.admin import pages
 from survey.models import Report, Stimulus, Study
 from tests import factories
@@ -32,7 +32,7 @@ def empty(owner):
 def filled(empty, tmp_path, django_capture_on_commit_callbacks):
     """A draft with two pairs."""
     with django_capture_on_commit_callbacks(execute=True):
-        studies.import_stimuli(empty, factories.write_images(tmp_path / "in", pairs=2), jobs=1)
+        image_set.import_stimuli(empty, factories.write_images(tmp_path / "in", pairs=2), jobs=1)
     return empty
 
 
@@ -145,7 +145,7 @@ def test_progress_shows_the_images_that_are_ready(empty, client, tmp_path, monke
         seen.append((answer.context["done"], answer.context["total"], len(pictures)))
         assert {(p.status_code, p.getvalue()[:2]) for p in pictures} == {(200, b"\xff\xd8")}
 
-    monkeypatch.setattr(studies, "_check_new", look)
+    monkeypatch.setattr(image_set, "_check_new", look)
     send(client, empty, image_files(tmp_path))
     assert seen == [(6, 6, 6)]
 
@@ -258,19 +258,19 @@ def test_images_do_not_join_a_study_that_went_live_meanwhile(empty, client, tmp_
 @pytest.mark.parametrize("change", [{"state": "live"}, {"original_sha256": "0" * 64}])
 def test_import_beside_another_change_leaves_nothing(change, filled, media, tmp_path, monkeypatch):
     """The study changes between the preparation and the moment in which the rows are written."""
-    before, write = everything_in(media), studies.images.publish
+    before, write = everything_in(media), image_set.images.publish
 
     def publish(pictures):
         rows = Study.objects if "state" in change else filled.stimuli.filter(code="ai_00")
         rows.update(**change)
         return write(pictures)
 
-    monkeypatch.setattr(studies.images, "publish", publish)
+    monkeypatch.setattr(image_set.images, "publish", publish)
     more = factories.write_images(tmp_path / "more", pairs=3)
     lines = (more / "manifest.csv").read_text().splitlines()
     (more / "manifest.csv").write_text("\n".join([lines[0], *lines[-2:]]))
     with pytest.raises(studies.StudyError):
-        studies.import_stimuli(filled, more, jobs=1)
+        image_set.import_stimuli(filled, more, jobs=1)
     assert (filled.stimuli.count(), everything_in(media)) == (4, before)
 
 
@@ -371,8 +371,8 @@ def test_original_stays_while_another_study_has_it(
 ):
     other = studies.save_design(factories.plan(slug="other"))
     with django_capture_on_commit_callbacks(execute=True):
-        studies.import_stimuli(other, tmp_path / "in", jobs=1)
-        studies.remove_stimuli(filled, filled.stimuli.all())
+        image_set.import_stimuli(other, tmp_path / "in", jobs=1)
+        image_set.remove_stimuli(filled, filled.stimuli.all())
     assert names_in(media, "originals") == {s.original for s in other.stimuli.all()}
     assert len(names_in(media, "stimuli")) == 4
 
@@ -387,7 +387,7 @@ def test_what_a_study_has_shown_is_never_removed(study, owner, client):
     client.post(reverse("admin:survey_stimulus_changelist"), chosen)
     assert "images_remove" not in client.get(pages.address(study, "images")).content.decode()
     with pytest.raises(studies.StudyError):
-        studies.remove_stimuli(study, study.stimuli.all())
+        image_set.remove_stimuli(study, study.stimuli.all())
     assert study.stimuli.count() == 8
 
 

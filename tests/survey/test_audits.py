@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from survey import audits, delivery, studies
+from survey import audits, delivery, image_set, studies
 from survey.models import Audit, Participant, Stimulus, Study, media_path
 from tests import factories
 
@@ -17,7 +17,7 @@ CARELESS = Path(__file__).parents[3] / "shared" / "stimuli"
 def draft(db, tmp_path):
     """A draft with images that went through the whole pipeline."""
     study = studies.save_design(factories.plan())
-    studies.import_stimuli(study, factories.write_images(tmp_path / "in", pairs=8), jobs=1)
+    image_set.import_stimuli(study, factories.write_images(tmp_path / "in", pairs=8), jobs=1)
     return study
 
 
@@ -69,7 +69,7 @@ def test_audit_accepts_labels_that_are_the_manipulation(db, tmp_path):
     block = factories.block(disclosures=("true_labels", "false_labels"))
     ja = dict(texts, debrief="ラベルは正しくないことがありました。[撤回](withdraw)")
     study = studies.save_design(factories.plan(block, texts={"en": texts, "ja": ja}))
-    studies.import_stimuli(study, factories.write_images(tmp_path / "in"), jobs=1)
+    image_set.import_stimuli(study, factories.write_images(tmp_path / "in"), jobs=1)
 
     assert audits.page_faults(study) == []
 
@@ -101,7 +101,7 @@ def test_an_audit_is_void_once_the_images_change(
     lines = (more / "manifest.csv").read_text().splitlines()
     (more / "manifest.csv").write_text("\n".join([lines[0], *lines[-2:]]))
     with django_capture_on_commit_callbacks(execute=True):
-        studies.import_stimuli(draft, more, jobs=1)
+        image_set.import_stimuli(draft, more, jobs=1)
 
     assert studies.last_audit(draft) is None
     lengths = {p.stat().st_size for p in media_path("stimuli", ".").glob("*.jpg")}

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from survey import demo, design, studies, translations
+from survey import demo, design, image_set, studies, translations
 from survey.models import Participant, Response, Study, media_path
 from tests import factories
 
@@ -204,7 +204,7 @@ def test_demo_sets_up_everything_and_keeps_it_the_second_time(settings, tmp_path
 def test_images_are_only_copied_for_the_same_display(study):
     other = studies.save_design(factories.plan(slug="other", display_fit="crop"))
     with pytest.raises(ValueError, match="same display"):
-        studies.copy_stimuli(study, other)
+        image_set.copy_stimuli(study, other)
 
 
 def test_demo_says_when_the_port_is_taken(db, live_server):

@@ -16,7 +16,7 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from survey import audits, delivery, enrolment, images, studies
+from survey import audits, delivery, enrolment, image_set, images, studies
 from survey.models import Audit
 from tests import factories
 
@@ -86,7 +86,7 @@ def filled(db, store, tmp_path, django_capture_on_commit_callbacks):
     """A draft whose images are in the store."""
     study = studies.save_design(factories.plan())
     with django_capture_on_commit_callbacks(execute=True):
-        studies.import_stimuli(study, factories.write_images(tmp_path / "in"), jobs=1)
+        image_set.import_stimuli(study, factories.write_images(tmp_path / "in"), jobs=1)
     return study
 
 
@@ -125,7 +125,7 @@ def test_store_is_where_participants_get_the_images(filled, client, settings):
 def test_store_forgets_images_that_are_removed(filled, store, django_capture_on_commit_callbacks):
     gone = filled.stimuli.first()
     with django_capture_on_commit_callbacks(execute=True):
-        studies.remove_stimuli(filled, filled.stimuli.filter(pk=gone.pk))
+        image_set.remove_stimuli(filled, filled.stimuli.filter(pk=gone.pk))
     assert not store.exists(f"{gone.key}.jpg")
     assert all(store.exists(f"{stimulus.key}.jpg") for stimulus in filled.stimuli.all())
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from survey import design, flow, studies
+from survey import design, flow, image_set, studies
 from survey.models import Participant, Response, Stimulus, Study
 from tests import factories
 
@@ -377,7 +377,7 @@ def test_only_served_images_are_served(client, study, key):
 
 def test_the_original_is_out_of_reach(client, db, tmp_path):
     study = studies.save_design(factories.plan())
-    studies.import_stimuli(study, factories.write_images(tmp_path / "in"), jobs=1)
+    image_set.import_stimuli(study, factories.write_images(tmp_path / "in"), jobs=1)
     original = Stimulus.objects.first().original
 
     for path in (f"/i/{original}", f"/media/originals/{original}", f"/originals/{original}"):

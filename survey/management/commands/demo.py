@@ -17,7 +17,7 @@ from django.db import connection
 from django.urls import reverse
 from tqdm import tqdm
 
-from survey import audits, bots, demo, design, export, server, studies
+from survey import audits, bots, demo, design, export, image_set, server, studies
 from survey.management.commands.import_stimuli import advance
 from survey.models import Study
 
@@ -59,10 +59,10 @@ class Command(BaseCommand):
         self._say(f"Study {name}")
         study = studies.save_design(demo.demo_design(name))
         if images_of and not study.stimuli.exists():
-            studies.copy_stimuli(images_of, study)
+            image_set.copy_stimuli(images_of, study)
         elif not study.stimuli.exists():
             with tqdm(desc="Images", unit="") as bar:
-                studies.import_stimuli(study, demo.STIMULI, progress=advance(bar))
+                image_set.import_stimuli(study, demo.STIMULI, progress=advance(bar))
         self._say("Leak audit")
         audits.run(study)
         studies.go_live(study)

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from survey import stimuli, studies
+from survey import image_set, stimuli, studies
 from survey.management.commands.export import find_study
 
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         study = find_study(options["study"])
         try:
             with tqdm(desc="Images", unit="") as bar:
-                near = studies.import_stimuli(
+                near = image_set.import_stimuli(
                     study, options["path"], progress=advance(bar), jobs=options["jobs"]
                 )
         except stimuli.ManifestError as error:
