@@ -192,7 +192,7 @@ def test_bug_leaves_the_upload_for_another_try(empty, client, tmp_path, monkeypa
     client.post(pages.address(empty, "images"), {"files": image_files(tmp_path)})
     report = empty.reports.get()
     with monkeypatch.context() as patch:
-        patch.setattr(studies, "import_stimuli", fail)
+        patch.setattr(image_set, "import_stimuli", fail)
         with pytest.raises(RuntimeError):
             tasks.run.call(report.pk)
     report.refresh_from_db()
