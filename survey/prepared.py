@@ -94,9 +94,15 @@ def moment(value: datetime | None) -> datetime | None:
 def insert(*instances: models.Model) -> None:
     """Insert rows of one table with the values of all their fields, and nothing else."""
     table, names, marks = _places(type(instances[0]))
-    sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
+    rows = map(_values, instances)
     with connection.cursor() as cursor:
-        cursor.executemany(sql, [_values(instance) for instance in instances])
+        if connection.vendor == "sqlite":
+            sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
+            cursor.executemany(sql, rows)
+            return
+        with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:  # one trip for all rows
+            for row in rows:
+                copy.write_row(row)
 
 
 def insert_where(instance: models.Model, condition: str, params: list[Any]) -> bool:
