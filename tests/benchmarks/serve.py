@@ -8,7 +8,8 @@
 The real server runs on core 0 (workers share it and core 1 where there are several), the
 synthetic participants on core 1. Each participant carries its own state and keeps its connection:
 it takes the next trial from the last acknowledgement and sends one response every `--think`
-seconds. Latency counts from the moment at which a response was due, so a stall is not hidden.
+seconds. They arrive at a hundred a second, as fast as participants can start, unless `--ramp` says
+otherwise. Latency counts from the moment at which a response was due, so a stall is not hidden.
 Images are not fetched: in production no Python serves them.
 """
 
@@ -37,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PORT = 8765
 TRIALS = 60
 ROUNDS = 3
+ARRIVE = 100  # participants a second
 
 
 @dataclass
@@ -249,7 +251,7 @@ def measured(
     def clocks() -> list[float]:
         return [time.monotonic(), cpu_seconds(server.pid), time.process_time()]
 
-    ramp = options.ramp if options.think else 0.0
+    ramp = options.participants / ARRIVE if options.ramp is None else options.ramp
     loaded = load(people, options.think, ramp, options.seconds, lambda: began.extend(clocks()), go)
     tally = asyncio.run(loaded)
     wall, cpu, own = (after - before for after, before in zip(clocks(), began, strict=True))
@@ -295,7 +297,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--participants", type=int, default=1000)
     parser.add_argument("--think", type=float, default=4.0, help="seconds; 0 = closed loop")
-    parser.add_argument("--ramp", type=float, default=10.0)
+    parser.add_argument("--ramp", type=float, help="seconds in which all have arrived")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--cores", default="0", help="cores of the server, as taskset wants them")
