@@ -22,6 +22,13 @@ def scrub(text: str) -> str:
     return text
 
 
+class WithoutThreads(logging.Filter):
+    """Leaves out the server's warning about its many threads: with SQLite they only wait."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "Python threads" not in record.getMessage()
+
+
 class Plain(logging.Formatter):
     """For people at a terminal."""
 

@@ -121,7 +121,9 @@ def check_port(host: str, port: int) -> None:
 def _log_config() -> dict[str, Any]:
     """The server's own lines look like those of the project."""
     logger = {"handlers": ["console"], "level": "INFO", "propagate": False}
+    logger |= {"filters": ["without_threads"]}
     parts = {name: settings.LOGGING[name] for name in ("formatters", "handlers")}
+    parts |= {"filters": {"without_threads": {"()": "survey.logs.WithoutThreads"}}}
     return parts | {"loggers": {"_granian": logger, "granian.access": logger}}
 
 

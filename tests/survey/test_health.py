@@ -172,6 +172,15 @@ def test_log_line_is_json_with_a_scrubbed_traceback():
     assert "\n" not in line
 
 
+def test_the_server_does_not_warn_of_threads_that_we_want():
+    logger = server._log_config()["loggers"]["_granian"]
+    leaves = logs.WithoutThreads().filter
+
+    assert logger["filters"] == ["without_threads"]
+    assert not leaves(record_of("Configuration allows spawning up to %s Python threads", 32))
+    assert leaves(record_of("Started worker-1"))
+
+
 # --- the proxy and the limit of starts
 
 
