@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from analysis import schema, sequential
 from survey import studies
-from survey.arrivals import Arrival
 from survey.models import Response, Study
 
 #: From so many participants on the asymptotic confidence sequences are shown.
@@ -133,10 +132,10 @@ _memories: OrderedDict[Any, _Memory] = OrderedDict()
 _lock = Lock()
 
 
-def of(study: Study, done: Sequence[Arrival], simulated: bool = False) -> Conduct:
-    """Estimates, sides and flags over everybody who completed, in the order of completing."""
+def of(study: Study, done: Sequence[int], simulated: bool = False) -> Conduct:
+    """Estimates, sides and flags over everybody who completed, given in the order of that."""
     level = 1 - _alpha(study)
-    order = [pk for _at, pk in done]
+    order = [*done]
     with _lock:
         memory = _memory(study, simulated)
         missing = [pk for pk in order if pk not in memory.people]
@@ -281,11 +280,11 @@ _times: OrderedDict[Any, dict[int, dict[str, list[float]]]] = OrderedDict()
 
 
 def response_times(
-    study: Study, done: Sequence[Arrival], simulated: bool = False
+    study: Study, done: Sequence[int], simulated: bool = False
 ) -> dict[str, list[float]]:
     """Response times by task, of the last participants who completed."""
     key = (study.pk, study.created_at, simulated)
-    known, recent = _times.get(key, {}), [pk for _at, pk in done[-RECENT:]]
+    known, recent = _times.get(key, {}), done[-RECENT:]
     missing = [pk for pk in recent if pk not in known]
     known = {pk: known[pk] for pk in recent if pk in known} | _times_of(missing)
     _times[key] = known

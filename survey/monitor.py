@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import TruncDate
 
 from survey import studies
-from survey.arrivals import Arrival, arrivals
+from survey.arrivals import in_order
 from survey.design.selection import group, without_catch
 from survey.models import Allocation, Participant, Response, Study, Trial
 
@@ -56,7 +56,7 @@ class Enrolment:
     completed_at: list[Reached]
     days: list[tuple[date, int, int]]  # how many entered and completed on each
     median_minutes: float | None
-    done: Sequence[Arrival]  # everybody who completed
+    done: list[int]  # everybody who completed, in that order
 
 
 def census(study: Study) -> dict[bool, Census]:
@@ -88,8 +88,8 @@ def enrolment(
 ) -> Enrolment:
     """Counts and times of those who entered; entering is consenting."""
     counts = (counted or census(study))[simulated]
-    came = arrivals(study, simulated, "consented_at", counts.entered)
-    done = arrivals(study, simulated, "completed_at", counts.completed)
+    came = in_order(study, simulated, "consented_at", counts.entered)
+    done = in_order(study, simulated, "completed_at", counts.completed)
     return Enrolment(
         entered=counts.entered,
         started=counts.completed + _unfinished(study, simulated),
@@ -98,8 +98,8 @@ def enrolment(
         places=counts.places,
         quota=None if simulated else study.quota,  # they take no places
         over_quota=counts.over_quota,
-        entered_at=_reached(came),
-        completed_at=_reached(done),
+        entered_at=_reached(came, "consented_at"),
+        completed_at=_reached(done, "completed_at"),
         days=_days(counts),
         median_minutes=_median_minutes(done),
         done=done,
@@ -113,11 +113,14 @@ def _unfinished(study: Study, simulated: bool) -> int:
     return people.filter(Exists(answered)).count()
 
 
-def _reached(rows: Sequence[Arrival]) -> list[Reached]:
+def _reached(order: Sequence[int], time: str) -> list[Reached]:
     """When each so-manieth of them came, and the last one: enough to draw how the number grew."""
-    last = len(rows)
-    numbers = {*range(1, last + 1, max(1, last // POINTS)), *filter(None, [last])}
-    return [Reached(number, rows[number - 1].at) for number in sorted(numbers)]
+    last = len(order)
+    numbers = sorted({*range(1, last + 1, max(1, last // POINTS)), *filter(None, [last])})
+    drawn = Participant.objects.filter(pk__in=[order[number - 1] for number in numbers])
+    times = dict(drawn.values_list("pk", time))
+    reached = ((number, times.get(order[number - 1])) for number in numbers)
+    return [Reached(number, at) for number, at in reached if at]  # none: withdrew just now
 
 
 def _days(counts: Census) -> list[tuple[date, int, int]]:
@@ -125,11 +128,11 @@ def _days(counts: Census) -> list[tuple[date, int, int]]:
     return [(day, counts.entered_on[day], counts.completed_on[day]) for day in days]
 
 
-def _median_minutes(done: Sequence[Arrival]) -> float | None:
+def _median_minutes(done: Sequence[int]) -> float | None:
     """Half of the last ones were faster."""
-    ends = {pk: at for at, pk in done[-RECENT:]}
-    begins = Participant.objects.filter(pk__in=ends).values_list("pk", "consented_at")
-    minutes = [(ends[pk] - begin).total_seconds() / 60 for pk, begin in begins]
+    recent = Participant.objects.filter(pk__in=done[-RECENT:], completed_at__isnull=False)
+    times = recent.values_list("consented_at", "completed_at")
+    minutes = [(end - begin).total_seconds() / 60 for begin, end in times if end]
     return median(minutes) if minutes else None
 
 

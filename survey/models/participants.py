@@ -77,14 +77,14 @@ class Participant(models.Model):
         ordering = ("-entered_at",)
         indexes = [
             models.Index(fields=["study", "holds_place", "completed_at"]),
-            # what `survey.monitor` looks at again and again, without reading the rows themselves
+            # what `survey.arrivals` looks at again and again, without reading the rows themselves
             models.Index(
-                fields=["study", "consented_at"],
+                fields=["study", "consented_at", "id"],
                 condition=Q(is_simulated=False),
                 name="people_who_came",
             ),
             models.Index(
-                fields=["study", "completed_at", "id", "code", "consented_at"],
+                fields=["study", "completed_at", "id"],
                 condition=Q(is_simulated=False, completed_at__isnull=False),
                 name="people_who_completed",
             ),

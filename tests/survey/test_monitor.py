@@ -138,8 +138,8 @@ def test_arrivals_fetch_what_came_since_the_last_look(study, django_assert_num_q
         Participant.objects.filter(pk=people[number].pk).update(completed_at=moment)
 
     def look(count):
-        rows = arrivals.arrivals(study, False, "completed_at", count)
-        return [people.index(next(p for p in people if p.pk == pk)) for _at, pk in rows]
+        numbers = {person.pk: number for number, person in enumerate(people)}
+        return [numbers[pk] for pk in arrivals.in_order(study, False, "completed_at", count)]
 
     complete(0, 0)
     complete(1, 30)
@@ -148,9 +148,13 @@ def test_arrivals_fetch_what_came_since_the_last_look(study, django_assert_num_q
     with django_assert_num_queries(1) as seen:
         assert look(3) == [0, 2, 1]
     assert '"completed_at" >= ' in seen.captured_queries[0]["sql"]
-    flow.withdraw(people[0])
     complete(3, 31)
+    assert look(4) == [0, 2, 1, 3]
+    flow.withdraw(people[0])
     assert look(3) == [2, 1, 3]
+    for person in people[1:]:
+        flow.withdraw(person)
+    assert look(0) == []
 
 
 # --- what they answered ------------------------------------------------------------------------
