@@ -3,6 +3,7 @@ from typing import Any
 from axes.apps import AppConfig as AxesConfig
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.apps import AuthConfig
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_totp.apps import DefaultConfig as TotpConfig
 from django_tasks_db.apps import TasksAppConfig
@@ -29,6 +30,10 @@ class SurveyConfig(AppConfig):
 
 # Packages whose tables the admin lists: their own names say nothing to researchers, or know no
 # Japanese.
+
+
+class AccountsConfig(AuthConfig):
+    verbose_name = _("Accounts")
 
 
 class SignInConfig(AxesConfig):

@@ -55,7 +55,7 @@ BACKUP_KEY = os.environ.get("BACKUP_KEY", "")
 
 INSTALLED_APPS = [
     "survey.apps.HonmonoAdmin",
-    "django.contrib.auth",
+    "survey.apps.AccountsConfig",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",

@@ -9,6 +9,7 @@ pytestmark = pytest.mark.usefixtures("closed_lab")
 NAMES = {
     "en": {
         "Sign-in protection": ["Failing sign-ins", "Log of failed sign-ins", "Log of sign-ins"],
+        "Accounts": ["Groups", "Users"],
         "Second step": ["Authenticator apps"],
         "Background tasks": ["Background tasks"],
     },
@@ -18,6 +19,7 @@ NAMES = {
             "サインイン失敗の記録",
             "サインインの記録",
         ],
+        "アカウント": ["グループ", "ユーザー"],
         "2段階目の確認": ["認証アプリ"],
         "バックグラウンド処理": ["バックグラウンド処理"],
     },
@@ -36,3 +38,11 @@ def test_tables_of_other_packages_have_names_of_the_page_s_language(language, ad
     assert {group: shown.get(group) for group in NAMES[language]} == {
         group: sorted(tables) for group, tables in NAMES[language].items()
     }
+
+
+def test_page_of_a_group_of_tables_says_nothing_of_studies(admin_user, client):
+    client.force_login(admin_user)
+    assert "There is no study yet." in client.get("/admin/").content.decode()
+    page = client.get("/admin/auth/").content.decode()
+    assert "<h3>Accounts</h3>" in page
+    assert [words for words in ("no role in any study", "no study yet") if words in page] == []
