@@ -27,6 +27,7 @@ from analysis.resampling import Bootstrap, bootstrap_two_way
 SD_PARTICIPANT, SD_ITEM = 0.5, 0.5  # log-odds
 SMALLEST = 0.05
 COVERED = 0.62
+JOINT_HEADING = "## Joint tests: nothing differs, the test says something does (wanted: 5 %)"
 ROWS = {
     "glmm": "Mixed model, marginal probability",
     "log_odds": "Mixed model, intercept",
@@ -171,6 +172,13 @@ that it lies within (wanted: at most 5 %)
 """
 
 
+def joint_section(page: Path) -> str:
+    """What `tests.benchmarks.joint_tests` has put at the end of the page, if so."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    _rest, heading, section = text.partition(JOINT_HEADING)
+    return f"\n{heading}{section}" if heading else ""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=4000)
@@ -181,7 +189,9 @@ def main() -> None:
     for design in DESIGNS:
         shares[design] = run(design, arguments.runs, arguments.jobs)
         print(design, shares[design], flush=True)
-    arguments.out.write_text(report(arguments.runs, shares), encoding="utf-8")
+    arguments.out.write_text(
+        report(arguments.runs, shares) + joint_section(arguments.out), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
