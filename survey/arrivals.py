@@ -53,8 +53,8 @@ def in_order(study: Study, simulated: bool, time: str, count: int) -> list[int]:
         known = _whole(people, time)
     if known is None:
         return []
+    _known.pop(key, None)  # so that it comes last
     _known[key] = known.settle()
-    _known.move_to_end(key)
     while len(_known) > LISTS_KEPT:
         _known.popitem(last=False)
     return known.order

@@ -80,13 +80,12 @@ class Writer(threading.Thread):
         return jobs
 
     def _commit(self, jobs: list[Job]) -> None:
-        connection.close_if_unusable_or_obsolete()
         done: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
+            connection.close_if_unusable_or_obsolete()
             with transaction.atomic():
                 done = [self._do(*job) for job in jobs]
-                if connection.needs_rollback:  # a job broke the transaction and kept it to itself
-                    raise DatabaseError("A statement failed outside a transaction of its own.")
+                _check_transaction()
         except BaseException as error:  # nothing was committed: nobody may believe otherwise
             done = [(future, None, error) for _job, future in jobs]
         for future, result, failure in done:
@@ -103,9 +102,16 @@ class Writer(threading.Thread):
         try:
             return future, job(), None
         except Exception as error:
-            if isinstance(error, DatabaseError) and not isinstance(error, IntegrityError):
+            own = isinstance(error, IntegrityError)
+            if isinstance(error, DatabaseError | MemoryError) and not own:
                 raise
             return future, None, error
+
+
+def _check_transaction() -> None:
+    """Raise where a job, or a database without memory, has undone what came before it."""
+    if connection.needs_rollback or not getattr(connection.connection, "in_transaction", True):
+        raise DatabaseError("The transaction was broken by one of its statements.")
 
 
 _started: list[Writer] = []
@@ -114,10 +120,11 @@ _starting = threading.Lock()
 
 def _writer() -> Writer:
     with _starting:
-        if not _started:
-            _started.append(Writer())
-            _started[0].start()
-    return _started[0]
+        if not (_started and _started[0].is_alive()):
+            writer = Writer()
+            writer.start()
+            _started[:] = [writer]
+        return _started[0]
 
 
 def stop() -> None:

@@ -287,8 +287,8 @@ def response_times(
     known, recent = _times.get(key, {}), done[-RECENT:]
     missing = [pk for pk in recent if pk not in known]
     known = {pk: known[pk] for pk in recent if pk in known} | _times_of(missing)
+    _times.pop(key, None)  # so that it comes last
     _times[key] = known
-    _times.move_to_end(key)
     while len(_times) > STUDIES_KEPT:
         _times.popitem(last=False)
     times: dict[str, list[float]] = {}

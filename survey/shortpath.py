@@ -45,8 +45,10 @@ def _found(token: str) -> bool:
 
 
 def _answer(request: HttpRequest, view: Callable[..., HttpResponse], token: str) -> HttpResponse:
-    """What the view says, after the commit of what it wrote."""
-    if request.method == "POST" and not is_link(token):
+    """What the view says; a response is one job, so it comes after the commit."""
+    if request.method != "POST":
+        return view(request, token=token)
+    if not is_link(token):
         return unknown_link(request)
     _ = request.body  # waits for a slow sender now, and not while others wait for the commit
     return committing.committed(lambda: view(request, token=token))

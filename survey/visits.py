@@ -194,15 +194,21 @@ def coming(link: str) -> tuple[Participant, Ahead] | None:
     near = [Planned._make(row) for row in rows]
     done = max((trial.index + 1 for trial in near if trial.chain is not None), default=0)
     ahead = ahead_of(done, near)
-    if done == 0 and ahead.trials and ahead.trials[0].delivered_at is None:
-        keys = [trial.pk for trial in ahead.trials]
-        Trial.objects.filter(pk__in=keys, delivered_at=None).update(delivered_at=timezone.now())
+    if done == 0 and participant.withdrawn_at is None:
+        _stamp([trial.pk for trial in ahead.trials if trial.delivered_at is None])
     return participant, ahead
+
+
+def _stamp(keys: list[int]) -> None:
+    """Say that trials are handed out now, unless somebody did."""
+    first = Trial.objects.filter(pk__in=keys, delivered_at=None)
+    if keys:
+        committing.committed(lambda: first.update(delivered_at=timezone.now()))
 
 
 def ahead(participant: Participant) -> Ahead:
     """What comes next for a participant."""
-    found = committing.committed(lambda: coming(participant.token))
+    found = coming(participant.token)
     return found[1] if found else Ahead(0, [])
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.signing import Signer
+from django.urls import reverse
 from django.utils import timezone
 
 from survey import enrolment, flow, studies, visits
@@ -240,6 +241,14 @@ def test_withdrawal_stops_everything(participant):
     assert flow.step_of(participant) == flow.Step.WITHDRAWN
     assert refused(participant, next_payload) == "withdrawn"
     assert Response.objects.exclude(response="").count() == 0
+
+
+def test_a_page_that_is_still_open_brings_back_no_times_of_who_withdrew(participant, client):
+    flow.withdraw(participant)
+
+    client.get(reverse("trials", args=[participant.token]))
+
+    assert not participant.trials.filter(delivered_at__isnull=False).exists()
 
 
 def test_a_response_on_its_way_is_stored_although_the_study_was_closed(participant):

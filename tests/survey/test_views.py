@@ -1,12 +1,14 @@
 """Every address of a participant: what it answers, and to whom."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 from django.urls import reverse
 
 from survey import design, flow, image_set, studies
 from survey.models import Participant, Response, Stimulus, Study
+from survey.shortpath import short_path
 from tests import factories
 
 CONSENT = {"agree": "on", "adult": "on", "start_key": "k" * 32}
@@ -25,6 +27,16 @@ def post(client, participant, payload, **more):
     body = payload if isinstance(payload, str) else json.dumps(payload)
     more.setdefault("content_type", "application/json")
     return client.post(url("responses", participant), body, **more)
+
+
+@pytest.mark.parametrize("name", ["trials", "responses"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+def test_nobody_waits_for_the_body_of_who_has_no_link(db, rf, name, method):
+    """Forty who send it slowly would take all threads."""
+    request = rf.generic(method, f"/p/nobody/{name}")
+    request._stream = Mock(read=Mock(side_effect=AssertionError("the body was read")))
+
+    assert short_path(Mock())(request).status_code in (404, 405)
 
 
 # --- before the start
