@@ -245,6 +245,7 @@ def measured(
 ) -> tuple[float, float]:
     """Let all take part once the server answers; print what was seen."""
     wait_until_it_answers(server)
+    wait_until_it_rests(server)
     os.sched_setaffinity(0, {1})
     began: list[float] = []
 
