@@ -26,12 +26,17 @@ class Maximum:
     converged: bool
 
 
-def maximise(function: ValueAndGradient, start: FloatArray, rough: RoughInformation) -> Maximum:
+def maximise(
+    function: ValueAndGradient,
+    start: FloatArray,
+    rough: RoughInformation,
+    steps: int = MOST_STEPS,
+) -> Maximum:
     """Maximise by BFGS; `rough` gives an information matrix (minus the Hessian) to start with."""
     x = start
     value, gradient = function(x)
     info = rough(x, gradient)
-    for _ in range(MOST_STEPS):
+    for _ in range(steps):
         try:
             step = np.asarray(np.linalg.solve(info, gradient), dtype=np.float64)
         except np.linalg.LinAlgError:  # estimates that run off leave no information

@@ -8,13 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.mixed.layout import Entry, Layout
-from analysis.mixed.optimise import Maximum, RoughInformation, ValueAndGradient, maximise, polish
+from analysis.mixed.optimise import (
+    MOST_STEPS,
+    Maximum,
+    RoughInformation,
+    ValueAndGradient,
+    maximise,
+    polish,
+)
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 SUSPECT = 0.1  # an entry below this may be an exact zero that was approached from above
 NO_WORSE = 1e-6  # in log-likelihood
+PATIENCE = 20  # steps; a longer way mostly leads to a bound, so bounds are tried before it
 
 
 @dataclass(frozen=True)
@@ -48,17 +56,28 @@ def search(
     column at zero the fit is no worse.
     """
     free = np.ones(len(start), dtype=bool)
-    found = _maximise_free(function, rough, start, free)
-    offset = len(start) - len(layout.entries)
+    found = _maximise_free(function, rough, start, free, PATIENCE)
+    found = _to_bounds(function, rough, found, layout)
+    if not found.maximum.converged:
+        found = _to_bounds(function, rough, _resumed(function, found), layout)
+    maximum = polish(restricted(function, found.free), found.maximum)
+    return Found(filled(maximum.x, found.free), found.free, maximum)
+
+
+def _to_bounds(
+    function: ValueAndGradient, rough: RoughInformation, found: Found, layout: Layout
+) -> Found:
+    """The fit with every small standard deviation at its bound, where that loses nothing."""
+    offset = len(found.free) - len(layout.entries)
     for position, entry in enumerate(layout.entries):
-        if entry.on_diagonal and abs(found.parameters[offset + position]) < SUSPECT:
+        here = offset + position
+        if entry.on_diagonal and found.free[here] and abs(found.parameters[here]) < SUSPECT:
             zeros = [offset + i for i, e in enumerate(layout.entries) if _same_column(e, entry)]
-            found = _lifted(function, rough, found, offset + position)
+            found = _lifted(function, rough, found, here)
             if len(zeros) == 2 and found.free[zeros[1]]:
                 found = _tied(function, rough, found, [zeros[1], zeros[1] + 1])
             found = _without(function, rough, found, zeros)
-    maximum = polish(restricted(function, found.free), found.maximum)
-    return Found(filled(maximum.x, found.free), found.free, maximum)
+    return found
 
 
 def _same_column(entry: Entry, other: Entry) -> bool:
@@ -66,15 +85,26 @@ def _same_column(entry: Entry, other: Entry) -> bool:
 
 
 def _maximise_free(
-    function: ValueAndGradient, rough: RoughInformation, start: FloatArray, free: BoolArray
+    function: ValueAndGradient,
+    rough: RoughInformation,
+    start: FloatArray,
+    free: BoolArray,
+    steps: int = MOST_STEPS,
 ) -> Found:
     """Maximise over the free parameters, the others zero."""
 
     def rough_free(x: FloatArray, gradient: FloatArray) -> FloatArray:
         return rough(filled(x, free), filled(gradient, free))[np.ix_(free, free)]
 
-    maximum = maximise(restricted(function, free), start[free], rough_free)
+    maximum = maximise(restricted(function, free), start[free], rough_free, steps)
     return Found(filled(maximum.x, free), free, maximum)
+
+
+def _resumed(function: ValueAndGradient, found: Found) -> Found:
+    """The maximisation that was given up half-way, to its end."""
+    known = found.maximum
+    maximum = maximise(restricted(function, found.free), known.x, lambda *_: known.information)
+    return Found(filled(maximum.x, found.free), found.free, maximum)
 
 
 def _lifted(
@@ -95,20 +125,33 @@ def _tied(
     """The fit with intercept and slope perfectly correlated, if that loses nothing.
 
     With hardly any variance of the intercept the likelihood is nearly flat in the correlation,
-    and the way to its bound is long.
+    and the way to its bound is long. Where it was given up half-way, a correlation a little below
+    the bound must not do better either.
     """
     cross, own = slope
     start, free = found.parameters.copy(), found.free.copy()
     start[cross] = np.copysign(np.hypot(start[cross], start[own]), start[cross])
     free[own] = False
     tied = _maximise_free(function, rough, start, free)
-    return tied if tied.maximum.value >= found.maximum.value - NO_WORSE else found
+    if tied.maximum.value < found.maximum.value - NO_WORSE:
+        return found
+    looser = tied.parameters.copy()
+    looser[[cross, own]] = np.multiply(LOOSER, tied.parameters[cross])
+    if not found.maximum.converged and function(looser)[0] > tied.maximum.value + NO_WORSE:
+        return found
+    return tied
+
+
+#: Cosine and sine of a correlation of 0.95 in place of 1, for a slope that keeps its variance.
+LOOSER = 0.95, float(np.sqrt(1 - 0.95**2))
 
 
 def _without(
     function: ValueAndGradient, rough: RoughInformation, found: Found, zeros: list[int]
 ) -> Found:
-    """The fit with some entries at zero, if that loses nothing."""
+    """The fit with some entries at zero, if that loses nothing; the fit must have converged."""
+    if not found.maximum.converged:
+        return found
     free = found.free.copy()
     free[zeros] = False
     simpler = _maximise_free(function, rough, found.parameters, free)

@@ -1,8 +1,10 @@
-"""The search for the modes at the limits of double precision."""
+"""Searches that could take long: for modes at the limits of precision, for flat maxima."""
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
+from analysis.mixed.glmm import fit_glmm
 from analysis.mixed.laplace import Laplace
 from analysis.mixed.layout import Layout
 from analysis.mixed.rows import prepare, sort_rows
@@ -48,3 +50,28 @@ def test_the_search_ends_where_rounding_leaves_no_step_that_gains(likelihood):
     best = likelihood._joint(modes, terms_at, [1.0, 1.0])[1]
     nearby = np.random.default_rng(1).normal(0, 1e-3, (50, len(modes)))
     assert all(likelihood._joint(modes + step, terms_at, [1.0, 1.0])[1] <= best for step in nearby)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_people_who_differ_only_in_the_slope_do_not_take_long(seed, monkeypatch):
+    """Without variance of the intercept its correlation with the slope hardly matters, and a step
+    along it hardly gains: some such fits took 100 steps to the correlation's bound."""
+    calls = []
+    evaluate = Laplace.__call__
+    monkeypatch.setattr(Laplace, "__call__", lambda self, x: calls.append(x) or evaluate(self, x))
+    rng = np.random.default_rng(seed)
+    person, item = np.repeat(np.arange(600), 30), np.tile(np.arange(30), 600)
+    effect = rng.choice([-0.5, 0.5], len(person))
+    eta = effect * (0.5 + rng.normal(0, 0.35, 600)[person])
+    y = (rng.random(len(person)) < ndtr(eta)).astype(float)
+
+    fit = fit_glmm(
+        y,
+        np.column_stack([np.ones(len(y)), effect]),
+        {"participant": person, "item": item},
+        slopes={"participant": effect},
+        link="probit",
+    )
+
+    assert fit.converged
+    assert len(calls) < 100
