@@ -23,6 +23,9 @@ from survey.design.validation import DesignError
 from survey.messages import Message
 
 ATTEMPTS = 50
+#: Few stimuli, paired at random, seldom have an order: three blocks that divide twelve pairs have
+#: one in about fourteen draws.
+DRAWS = 400
 # The fields of a block that vary within or between participants, and the field that says which.
 FACTORS = {"exposures_ms": "exposure_varies", "disclosures": "disclosure_varies"}
 # The fields that choose stimuli, and the attribute of a stimulus that each looks at.
@@ -59,9 +62,9 @@ def plan_trials(
     stimulus so far, see `exposure_units`.
     """
     blocks = _blocks_of(study, condition, number, rng)
-    for attempt in range(ATTEMPTS):
+    for draw in range(DRAWS):
         # The least shown of a very small pool may all show one pair, which no order keeps apart.
-        counts = exposures if attempt < ATTEMPTS // 5 else {}
+        counts = exposures if draw < DRAWS // 5 else {}
         try:
             return _plan(study, blocks, stimuli, counts, rng)
         except NoOrderError as error:
