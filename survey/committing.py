@@ -98,13 +98,14 @@ class Writer(threading.Thread):
     def _do(
         job: Callable[[], Any], future: "Future[Any]"
     ) -> tuple["Future[Any]", Any, BaseException | None]:
-        """A failing disk is everybody's fault; every other error is the job's own."""
+        """What a failing database may have undone is everybody's; the rest is the job's own."""
         try:
             return future, job(), None
+        except IntegrityError as error:
+            return future, None, error
+        except (DatabaseError, MemoryError):
+            raise
         except Exception as error:
-            own = isinstance(error, IntegrityError)
-            if isinstance(error, DatabaseError | MemoryError) and not own:
-                raise
             return future, None, error
 
 

@@ -194,14 +194,16 @@ def coming(link: str) -> tuple[Participant, Ahead] | None:
     near = [Planned._make(row) for row in rows]
     done = max((trial.index + 1 for trial in near if trial.chain is not None), default=0)
     ahead = ahead_of(done, near)
-    if done == 0 and participant.withdrawn_at is None:
+    if done == 0:
         _stamp([trial.pk for trial in ahead.trials if trial.delivered_at is None])
     return participant, ahead
 
 
 def _stamp(keys: list[int]) -> None:
-    """Say that trials are handed out now, unless somebody did."""
-    first = Trial.objects.filter(pk__in=keys, delivered_at=None)
+    """Say that trials are handed out now, unless somebody did, or the participant withdrew."""
+    first = Trial.objects.filter(
+        pk__in=keys, delivered_at=None, participant__withdrawn_at__isnull=True
+    )
     if keys:
         committing.committed(lambda: first.update(delivered_at=timezone.now()))
 
