@@ -22,6 +22,7 @@ BoolArray = NDArray[np.bool_]
 
 SUSPECT = 0.1  # an entry below this may be an exact zero that was approached from above
 NO_WORSE = 1e-6  # in log-likelihood
+LOOSER = 0.95, float(np.sqrt(1 - 0.95**2))  # a correlation of 0.95, with the slope's variance kept
 PATIENCE = 20  # steps; a longer way mostly leads to a bound, so bounds are tried before it
 
 
@@ -140,10 +141,6 @@ def _tied(
     if not found.maximum.converged and function(looser)[0] > tied.maximum.value + NO_WORSE:
         return found
     return tied
-
-
-#: Cosine and sine of a correlation of 0.95 in place of 1, for a slope that keeps its variance.
-LOOSER = 0.95, float(np.sqrt(1 - 0.95**2))
 
 
 def _without(
