@@ -1,17 +1,16 @@
 """In which order participants came and completed, remembered: a look fetches only the new ones."""
 
 from bisect import bisect_left
-from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import Max, QuerySet
 
+from survey.kept import Kept
 from survey.models import Participant, Study
 
 #: Times are written as they happen, but commits may come so much out of order.
 OVERLAP = timedelta(minutes=10)
-LISTS_KEPT = 80
 
 
 class _Known(NamedTuple):
@@ -33,7 +32,7 @@ class _Known(NamedTuple):
         return _Known(settled, since, self.recent[at:])
 
 
-_known: OrderedDict[Any, _Known] = OrderedDict()
+_known: Kept[tuple[Any, ...], _Known] = Kept(80)  # four lists a study
 
 
 def in_order(study: Study, simulated: bool, time: str, count: int) -> list[int]:
@@ -53,10 +52,7 @@ def in_order(study: Study, simulated: bool, time: str, count: int) -> list[int]:
         known = _whole(people, time)
     if known is None:
         return []
-    _known.pop(key, None)  # so that it comes last
-    _known[key] = known.settle()
-    while len(_known) > LISTS_KEPT:
-        _known.popitem(last=False)
+    _known.keep(key, known.settle())
     return known.order
 
 

@@ -5,7 +5,7 @@ Each of them is looked at once and remembered, as are the sums: a look costs wha
 
 import json
 from array import array
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from analysis import schema, sequential
 from survey import studies
+from survey.kept import Kept
 from survey.models import Response, Study
 
 #: From so many participants on the asymptotic confidence sequences are shown.
@@ -128,7 +129,7 @@ class _Memory:
         self.order = order
 
 
-_memories: OrderedDict[Any, _Memory] = OrderedDict()
+_memories: Kept[tuple[Any, ...], _Memory] = Kept(STUDIES_KEPT)
 _lock = Lock()
 
 
@@ -152,10 +153,8 @@ def of(study: Study, done: Sequence[int], simulated: bool = False) -> Conduct:
 
 def _memory(study: Study, simulated: bool) -> _Memory:
     key = (study.pk, study.created_at, simulated)
-    memory = _memories.setdefault(key, _Memory())
-    _memories.move_to_end(key)
-    while len(_memories) > STUDIES_KEPT:
-        _memories.popitem(last=False)
+    memory = _memories.get(key) or _Memory()
+    _memories.keep(key, memory)
     return memory
 
 
@@ -276,7 +275,7 @@ def _shares(hits: dict[tuple[Key, str], list[int]]) -> dict[Key, float]:
 
 # --- response times ------------------------------------------------------------------------------
 
-_times: OrderedDict[Any, dict[int, dict[str, list[float]]]] = OrderedDict()
+_times: Kept[tuple[Any, ...], dict[int, dict[str, list[float]]]] = Kept(STUDIES_KEPT)
 
 
 def response_times(
@@ -284,13 +283,10 @@ def response_times(
 ) -> dict[str, list[float]]:
     """Response times by task, of the last participants who completed."""
     key = (study.pk, study.created_at, simulated)
-    known, recent = _times.get(key, {}), done[-RECENT:]
+    known, recent = _times.get(key) or {}, done[-RECENT:]
     missing = [pk for pk in recent if pk not in known]
     known = {pk: known[pk] for pk in recent if pk in known} | _times_of(missing)
-    _times.pop(key, None)  # so that it comes last
-    _times[key] = known
-    while len(_times) > STUDIES_KEPT:
-        _times.popitem(last=False)
+    _times.keep(key, known)
     times: dict[str, list[float]] = {}
     for pk in recent:
         for task, values in known[pk].items():

@@ -83,11 +83,9 @@ def census(study: Study) -> dict[bool, Census]:
     return found
 
 
-def enrolment(
-    study: Study, simulated: bool = False, counted: dict[bool, Census] | None = None
-) -> Enrolment:
+def enrolment(study: Study, counted: dict[bool, Census], simulated: bool = False) -> Enrolment:
     """Counts and times of those who entered; entering is consenting."""
-    counts = (counted or census(study))[simulated]
+    counts = counted[simulated]
     came = in_order(study, simulated, "consented_at", counts.entered)
     done = in_order(study, simulated, "completed_at", counts.completed)
     return Enrolment(

@@ -58,7 +58,7 @@ def sections(
     study: Study, counts: dict[bool, Census], simulated: bool, sees_responses: bool
 ) -> list[Section]:
     """Who came, for everybody who watches; what they answered, for those who see responses."""
-    came = monitor.enrolment(study, simulated, counts)
+    came = monitor.enrolment(study, counts, simulated)
     did = conduct.of(study, came.done, simulated)
     parts: list[Section | None] = [_enrolment(came), _flow(came, did), _flags(did)]
     if sees_responses:

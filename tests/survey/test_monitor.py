@@ -38,8 +38,12 @@ def answer(participant, hits):
     flow.finish(participant, {})
 
 
+def enrolment(study, simulated=False):
+    return monitor.enrolment(study, monitor.census(study), simulated)
+
+
 def conduct_of(study):
-    return conduct.of(study, monitor.enrolment(study).done)
+    return conduct.of(study, enrolment(study).done)
 
 
 def member(study, role, name="somebody"):
@@ -64,11 +68,11 @@ def test_enrolment_counts_each_step_of_people_alone(study):
     factories.complete(done)
     factories.record(begun, factories.payload(begun))
     flow.withdraw(gone)
-    came = monitor.enrolment(study)
+    came = enrolment(study)
     assert (came.entered, came.started, came.completed, came.withdrawn) == (4, 2, 1, 1)
     assert (came.places, came.quota) == (3, 10)
-    assert monitor.enrolment(study, simulated=True).quota is None
-    assert monitor.enrolment(study, simulated=True).completed == 1
+    assert enrolment(study, simulated=True).quota is None
+    assert enrolment(study, simulated=True).completed == 1
 
 
 def test_enrolment_tells_the_median_of_the_durations(study):
@@ -76,7 +80,7 @@ def test_enrolment_tells_the_median_of_the_durations(study):
         person = factories.complete(factories.enrol(study, number))
         end = person.consented_at + timedelta(minutes=minutes)
         Participant.objects.filter(pk=person.pk).update(completed_at=end)
-    assert monitor.enrolment(study).median_minutes == pytest.approx(2)
+    assert enrolment(study).median_minutes == pytest.approx(2)
 
 
 def test_enrolment_fetches_few_times_of_many_participants(study, monkeypatch):
@@ -88,7 +92,7 @@ def test_enrolment_fetches_few_times_of_many_participants(study, monkeypatch):
         Participant.objects.filter(pk=person.pk).update(consented_at=moment)
     Participant.objects.filter(number__lt=2).update(completed_at=begin + timedelta(days=1))
 
-    came = monitor.enrolment(study)
+    came = enrolment(study)
 
     minutes = [(at - begin) // timedelta(minutes=7) for _number, at in came.entered_at]
     assert [number for number, _at in came.entered_at] == [1, 4, 7, 10, 11]
@@ -103,7 +107,7 @@ def test_enrolment_counts_who_started_and_left(study):
     flow.withdraw(left)
     factories.complete(quick)
 
-    assert monitor.enrolment(study).started == 2
+    assert enrolment(study).started == 2
 
 
 def test_exposures_count_the_pairs_that_were_given_out(db):
@@ -220,7 +224,7 @@ def test_conduct_looks_at_each_participant_once(study, django_assert_num_queries
     conduct_of(study)
     answer(factories.enrol(study, 1), 2)
     assert conduct_of(study).looked_at == 2
-    done = monitor.enrolment(study).done
+    done = enrolment(study).done
     with django_assert_num_queries(1):  # the plan
         conduct.of(study, done)
 
@@ -233,7 +237,7 @@ def test_conduct_puts_who_is_late_in_the_right_place(study):
     for number, person in enumerate(people):
         moment = begin + timedelta(seconds=number)
         Participant.objects.filter(pk=person.pk).update(completed_at=moment)
-    done = monitor.enrolment(study).done
+    done = enrolment(study).done
     looks = [conduct.of(study, some) for some in ([done[0], done[2]], done, done[1:])]
     means = [next(e.mean for e in did.estimates if e.key == PAIRS) for did in looks]
     assert [mean.tolist() for mean in means] == [[1, 0.75], [1, 0.5, 0.5], [0, 0.25]]
@@ -250,7 +254,7 @@ def test_conduct_of_many_is_spread_over_several_looks(study, monkeypatch):
 
 def test_response_times_are_those_of_main_trials(study):
     factories.complete(factories.enrol(study))
-    times = conduct.response_times(study, monitor.enrolment(study).done)
+    times = conduct.response_times(study, enrolment(study).done)
     assert times == {"detect_pair": [0.05] * 4, "prefer_pair": [0.05] * 4}
 
 
@@ -258,14 +262,14 @@ def test_response_times_are_fetched_once_and_go_with_their_participant(
     study, django_assert_num_queries
 ):
     people = [factories.complete(factories.enrol(study, number)) for number in range(2)]
-    done = monitor.enrolment(study).done
+    done = enrolment(study).done
     conduct.response_times(study, done[:1])
     with django_assert_num_queries(1):
         assert len(conduct.response_times(study, done)["detect_pair"]) == 8
     with django_assert_num_queries(0):
         conduct.response_times(study, done)
     flow.withdraw(people[0])
-    times = conduct.response_times(study, monitor.enrolment(study).done)
+    times = conduct.response_times(study, enrolment(study).done)
     assert len(times["detect_pair"]) == 4
 
 
