@@ -117,6 +117,17 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 
 
+# PostgreSQL: without a threshold `survey.prepared` cannot prepare. A machine that is gone without a
+# word is noticed within half a minute or a minute, so that responses do not wait for it for ever.
+POSTGRES_OPTIONS: dict[str, Any] = {
+    "prepare_threshold": 5,
+    "tcp_user_timeout": 30_000,  # ms
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+
+
 def database() -> dict[str, Any]:
     """The database that DATABASE_URL names, SQLite in `var/` by default."""
     url = os.environ.get("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'honmono.sqlite3'}"
@@ -126,14 +137,14 @@ def database() -> dict[str, Any]:
     config: dict[str, Any] = dict(kept)
     if config["ENGINE"].endswith("sqlite3"):
         config["OPTIONS"] = {**config.get("OPTIONS", {}), **SQLITE_OPTIONS}
-    elif config["ENGINE"].endswith("postgresql"):  # without it `survey.prepared` cannot prepare
-        config["OPTIONS"] = {"prepare_threshold": 5, **config.get("OPTIONS", {})}
+    elif config["ENGINE"].endswith("postgresql"):
+        config["OPTIONS"] = {**POSTGRES_OPTIONS, **config.get("OPTIONS", {})}
     return config
 
 
 DATABASES = {"default": database()}
 
-# The server turns this on for SQLite, see `survey.committing`.
+# The server turns this on, see `survey.committing`.
 SHARED_COMMITS = flag("SHARED_COMMITS")
 # Reports and simulations wait in the database; `manage.py serve` runs the worker for them.
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
