@@ -1,42 +1,84 @@
-"""Commits that are shared: SQLite waits for the disk at each commit, and lets one writer in.
+"""Commits that are shared: waiting for the disk takes as long for many as for one.
 
-So on SQLite the serving process has one thread that takes all waiting jobs, does them in one
-transaction, and gives the results back after the commit. Nothing is acknowledged earlier. A whole
-response is one job, its reading too: threads that take turns at every row they read would spend
-a third of the time on changing over. PostgreSQL shares commits by itself.
+So a serving process has one thread that takes all waiting jobs and does them with one commit. It
+gives the results back after the commit; nothing is acknowledged earlier. Responses that wait
+together are one job: one statement reads for all of them and one inserts, so that trips to the
+database and changes of thread are shared as well. With SQLite, which lets one writer in at a time,
+whatever writes is a job of this thread. PostgreSQL takes the rest side by side.
 """
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 from django.utils import translation
 
 Params = ParamSpec("Params")
+One = TypeVar("One")
 Result = TypeVar("Result")
-Job = tuple[Callable[[], Any], "Future[Any]"]
 
 #: More would make the first of them wait for too long.
 MOST = 50
+
+
+class Job(NamedTuple):
+    """What is to be done, and who waits for the outcome: a result, or an error to be raised."""
+
+    function: Callable[[list[Any]], list[Any]]
+    argument: Any
+    future: "Future[Any]"
+
+
+def together(function: Callable[[list[One]], list[Result | Any]], argument: One) -> Result:
+    """What `function` makes of one argument, once what it wrote is safe on the disk.
+
+    It gets the arguments that wait at the same time in one list, and returns as many outcomes.
+    Errors are raised, those among the outcomes too. Within a transaction it is part of that one:
+    the writer would wait for a lock that we hold. Nor does the writer wait for itself.
+    """
+    is_writer = isinstance(threading.current_thread(), Writer)
+    if settings.SHARED_COMMITS and not connection.in_atomic_block and not is_writer:
+        future: Future[Result] = Future()
+        _writer().jobs.put(Job(function, argument, future))
+        return future.result()
+    (outcome,) = function([argument])
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def committed(job: Callable[[], Result]) -> Result:
     """The result of a job, once what it wrote is safe on the disk. Its errors are raised.
 
     A job that writes more than one statement is atomic by itself (a savepoint), so that it can
-    fail without the others. Within a transaction the job is part of that one: the writer would
-    wait for a lock that we hold.
+    fail without the others.
     """
-    if not settings.SHARED_COMMITS or connection.in_atomic_block:
+    return together(_each, job) if connection.vendor == "sqlite" else job()
+
+
+def _each(jobs: list[Callable[[], Any]]) -> list[Any]:
+    """The outcomes of jobs that have nothing in common but the commit."""
+    return [_outcome(job) for job in jobs]
+
+
+def _outcome(job: Callable[[], Any]) -> Any:
+    """What a failing database may have undone is everybody's; the rest is the job's own."""
+    try:
         return job()
-    future: Future[Result] = Future()
-    _writer().jobs.put((job, future))
-    return future.result()
+    except (IntegrityError, DataError) as error:
+        return error
+    except (DatabaseError, MemoryError):
+        raise
+    except Exception as error:
+        return error
 
 
 def shared(function: Callable[Params, Result]) -> Callable[Params, Result]:
@@ -56,7 +98,7 @@ def shared(function: Callable[Params, Result]) -> Callable[Params, Result]:
 
 
 class Writer(threading.Thread):
-    """The one thread that writes."""
+    """The one thread of a process that stores what shares its commits."""
 
     def __init__(self) -> None:
         super().__init__(name="writer", daemon=True)
@@ -80,33 +122,48 @@ class Writer(threading.Thread):
         return jobs
 
     def _commit(self, jobs: list[Job]) -> None:
-        done: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             connection.close_if_unusable_or_obsolete()
-            with transaction.atomic():
-                done = [self._do(*job) for job in jobs]
-                _check_transaction()
-        except BaseException as error:  # nothing was committed: nobody may believe otherwise
-            done = [(future, None, error) for _job, future in jobs]
-        for future, result, failure in done:
-            if failure is None:
-                future.set_result(result)
+            with _transaction():
+                outcomes = _outcomes(jobs)
+        except BaseException as error:  # nobody may believe that anything is safe
+            outcomes = [error] * len(jobs)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                job.future.set_exception(outcome)
             else:
-                future.set_exception(failure)
+                job.future.set_result(outcome)
 
-    @staticmethod
-    def _do(
-        job: Callable[[], Any], future: "Future[Any]"
-    ) -> tuple["Future[Any]", Any, BaseException | None]:
-        """What a failing database may have undone is everybody's; the rest is the job's own."""
-        try:
-            return future, job(), None
-        except IntegrityError as error:
-            return future, None, error
-        except (DatabaseError, MemoryError):
-            raise
-        except Exception as error:
-            return future, None, error
+
+def _outcomes(jobs: list[Job]) -> list[Any]:
+    """The outcomes of jobs in their order; those of one function that follow each other at once."""
+    outcomes = []
+    for function, group in groupby(jobs, key=attrgetter("function")):
+        outcomes += _outcomes_of(function, [job.argument for job in group])
+    return outcomes
+
+
+def _outcomes_of(function: Callable[[list[Any]], list[Any]], arguments: list[Any]) -> list[Any]:
+    """What a function makes of its arguments; if one of them spoils it, of each by itself."""
+    outcomes = _outcome(lambda: function(arguments))
+    if not isinstance(outcomes, Exception):
+        if len(outcomes) != len(arguments):
+            raise AssertionError(f"{function} gave {len(outcomes)} outcomes of {len(arguments)}.")
+        return outcomes
+    if len(arguments) == 1:
+        return [outcomes]
+    return [one for argument in arguments for one in _outcomes_of(function, [argument])]
+
+
+@contextmanager
+def _transaction() -> Iterator[None]:
+    """One for all jobs; with PostgreSQL each statement is its own, and one stores what waits."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with transaction.atomic():
+        yield
+        _check_transaction()
 
 
 def _check_transaction() -> None:

@@ -4,15 +4,16 @@ The only writer of responses. A response is committed before it is acknowledged,
 wins, and a repeated one gets the stored answer back.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext_lazy as _
 
 from analysis import schema
 from survey import (
@@ -42,18 +43,28 @@ class Step(StrEnum):
 
 
 class FlowError(Exception):
-    """A request that cannot be followed: a code for programs, a message for people."""
+    """A request that cannot be followed: a code for programs, a message for people.
 
-    def __init__(self, code: str, message: str, status: int = 409) -> None:
+    The message is said in the language of who reads it.
+    """
+
+    def __init__(self, code: str, message: Any, status: int = 409) -> None:
         super().__init__(message)
         self.code, self.message, self.status = code, message, status
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """The stored response, the trial it answers, whether it had been there, and what comes next."""
+class Sent(NamedTuple):
+    """A response as it arrives: the private link by which it comes, and what it says."""
+
+    link: str
+    payload: Mapping[str, Any]
+
+
+class Recorded(NamedTuple):
+    """The stored response, who gave it to which trial, whether it had been there, what is next."""
 
     response: Response
+    participant: Participant
     trial: visits.Planned
     replayed: bool
     ahead: visits.Ahead
@@ -74,18 +85,73 @@ def step_of(participant: Participant, done: int | None = None) -> Step:
     return Step.TRIALS if done < participant.planned else Step.BACKGROUND
 
 
-def record(visit: visits.Visit, payload: Mapping[str, Any]) -> Recorded:
-    """Store one response. Raises FlowError when the token, the order or a value is wrong.
+def record(sent: Sequence[Sent]) -> list[Recorded | FlowError]:
+    """Store responses that arrive together; an error says that token, order or value is wrong.
 
-    It is one INSERT that does nothing where the trial is answered or the participant has
-    withdrawn; then a second look says which of the two it was.
+    However many they are, with PostgreSQL one statement reads and one inserts. What was not
+    inserted is looked at once more, and so is a further response of the same participant.
     """
-    participant, near = visit.participant, visit.near
-    trial = next((one for one in near if one.pk == visit.pk), None)
-    if trial is None:
-        raise FlowError("bad_token", _("This answer does not belong here."), 400)
-    if trial.chain is not None:
-        return _replayed(participant, trial)
+    first = {one.link: number for number, one in reversed([*enumerate(sent)])}
+    numbers = sorted(first.values())
+    outcomes = dict(zip(numbers, _recorded([sent[number] for number in numbers]), strict=True))
+    rest = [number for number in range(len(sent)) if outcomes.get(number) is None]
+    again = iter(record([sent[number] for number in rest]) if rest else ())
+    return [outcomes.get(number) or next(again) for number in range(len(sent))]
+
+
+def _recorded(sent: Sequence[Sent]) -> list[Recorded | FlowError | None]:
+    """The outcomes of responses of as many participants; None where it was not inserted.
+
+    That is so where the trial is answered or the participant withdraws at this moment.
+    """
+    keys = [visits.trial_of(one.payload.get("token")) for one in sent]
+    found = visits.around({key for key in keys if key is not None})
+    outcomes = [
+        _outcome(one, key, found.get(key or 0)) for one, key in zip(sent, keys, strict=True)
+    ]
+    made = [one for one in outcomes if isinstance(one, Recorded) and not one.replayed]
+    lost = {one.response.pk for one in made} - _insert([one.response for one in made])
+    return [
+        None if isinstance(one, Recorded) and one.response.pk in lost else one for one in outcomes
+    ]
+
+
+def _insert(responses: Sequence[Response]) -> set[int]:
+    """Insert responses but those of who withdraws at this moment; the keys of the inserted.
+
+    The order is the same in every process, so that none waits for another in a circle.
+    """
+    ordered = sorted(responses, key=attrgetter("pk"))
+    return insert_where(ordered, STILL_THERE[connection.vendor]) if ordered else set()
+
+
+_THERE = """WHERE EXISTS (
+    SELECT 1 FROM survey_trial
+    JOIN survey_participant ON survey_participant.id = survey_trial.participant_id
+    WHERE survey_trial.id = new.trial_id AND survey_participant.withdrawn_at IS NULL"""
+#: Who has not withdrawn; with PostgreSQL they cannot either until the response is stored.
+STILL_THERE = {
+    "sqlite": f"{_THERE})",
+    "postgresql": f"{_THERE} FOR KEY SHARE OF survey_participant)",
+}
+
+
+def _outcome(one: Sent, key: int | None, visit: visits.Visit | None) -> Recorded | FlowError:
+    """What becomes of a response, complete but for its being stored."""
+    try:
+        if visit is None or not constant_time_compare(visit.participant.token, one.link):
+            raise FlowError("bad_token", _("This answer does not belong here."), 400)
+        trial = next(trial for trial in visit.near if trial.pk == key)
+        if trial.chain is not None:
+            return _replayed(visit.participant, trial)
+        return _answered(visit, trial, one.payload)
+    except FlowError as error:
+        return error
+
+
+def _answered(visit: visits.Visit, trial: visits.Planned, payload: Mapping[str, Any]) -> Recorded:
+    """An answer to an open trial. Raises FlowError where it may not be given."""
+    participant, near = visit
     if participant.withdrawn_at is not None:
         raise FlowError("withdrawn", _("You have withdrawn; nothing more is stored."))
     before = next((one for one in near if one.index == trial.index - 1), None)
@@ -94,26 +160,20 @@ def record(visit: visits.Visit, payload: Mapping[str, Any]) -> Recorded:
     response = _response(visit, trial, payload)
     previous = before.chain if before and before.chain else integrity.first_link(participant)
     integrity.seal_response(response, participant, trial, previous)
-    if not _stored(response, participant):
-        again = visits.look(participant.token, trial.pk) or visits.Visit(participant)
-        return record(again, payload)
-    return Recorded(response, trial, replayed=False, ahead=visits.ahead_of(trial.index + 1, near))
-
-
-def _stored(response: Response, participant: Participant) -> bool:
-    """Insert a response, unless there is one or the participant withdraws at this moment."""
-    lock = "FOR KEY SHARE" if connection.vendor == "postgresql" else ""
-    still_there = f"FROM survey_participant WHERE id = %s AND withdrawn_at IS NULL {lock}"
-    return insert_where(response, still_there, [participant.pk])
+    return Recorded(response, participant, trial, False, visits.ahead_of(trial.index + 1, near))
 
 
 def _replayed(participant: Participant, trial: visits.Planned) -> Recorded:
     """The answer to a response that is here already: the stored one, and where they stand now."""
-    return Recorded(Response.objects.get(pk=trial.pk), trial, True, visits.ahead(participant))
+    stored = Response.objects.get(pk=trial.pk)
+    return Recorded(stored, participant, trial, True, visits.ahead(participant))
 
 
 def _response(visit: visits.Visit, trial: visits.Planned, payload: Mapping[str, Any]) -> Response:
-    """The response with when it arrived; more time in the browser than here is flagged."""
+    """The response as of now; more time in the browser than here is flagged.
+
+    Its language is the one in which the trial was handed out.
+    """
     participant = visit.participant
     try:
         values = answers.checked(_block_of(participant, trial), payload)

@@ -5,11 +5,12 @@ running it, so the hot endpoints keep the composed form and only fill in values.
 its plan too: with so many joins, planning costs more than looking the rows up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
+import msgspec
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -39,19 +40,51 @@ class Prepared(Generic[One]):
 
     def first(self, *values: Any) -> One | None:
         """The first instance, if there is one."""
-        return self.with_rows(*values)[0]
+        return next((instance for instance, _rows in self.groups(*values)), None)
 
-    def with_rows(self, *values: Any) -> tuple[One | None, list[tuple[Any, ...]]]:
-        """The first instance, and the annotations of every row as the database gives them.
+    def groups(self, *values: Any) -> list[tuple[One, list[tuple[Any, ...]]]]:
+        """Each instance, with the annotations of all its rows as the database gives them.
 
-        So one instance and many rows that belong to it take one statement.
+        So instances and the rows that belong to them take one statement.
         """
-        composed = self._composed
+        return self._grouped(_run(self._composed.sql, self._filled(*values)).fetchall())
+
+    def groups_of(self, keys: Iterable[int]) -> list[tuple[One, list[tuple[Any, ...]]]]:
+        """The groups for each of many values of the only place.
+
+        PostgreSQL gets them in one statement, which goes the way of a single value once for each:
+        a plan for all at once would change with their number and with the size of the tables.
+        """
+        if connection.vendor == "sqlite":
+            return [group for key in keys for group in self.groups(key)]
+        sql, params = self._of_many
+        return self._grouped(_run(sql, [f"[{','.join(map(str, keys))}]", *params]).fetchall())
+
+    def _filled(self, *values: Any) -> list[Any]:
         filled = dict(zip(self.places, values, strict=True))
-        params = [filled.get(param, param) for param in composed.params]
-        rows = _run(composed.sql, params).fetchall()
-        instance = composed.instance(rows[0]) if rows else None
-        return instance, [row[composed.annotations] for row in rows]
+        return [filled.get(param, param) for param in self._composed.params]
+
+    def _grouped(self, rows: list[tuple[Any, ...]]) -> list[tuple[One, list[tuple[Any, ...]]]]:
+        composed, groups = self._composed, dict[Any, list[tuple[Any, ...]]]()
+        for row in rows:
+            groups.setdefault(row[composed.key], []).append(row)
+        return [
+            (composed.instance(group[0]), [row[composed.annotations] for row in group])
+            for group in groups.values()
+        ]
+
+    @cached_property
+    def _of_many(self) -> tuple[str, list[Any]]:
+        """SQL that takes many values as JSON, and its further parameters.
+
+        How many they are does not show, so PostgreSQL keeps one plan for any number.
+        """
+        composed, (place,) = self._composed, self.places
+        marks = ["given.value::bigint" if param == place else "%s" for param in composed.params]
+        parts = composed.sql.split("%s")
+        one = "".join(part + mark for part, mark in zip(parts, [*marks, ""], strict=True))
+        sql = f"SELECT one.* FROM json_array_elements_text(%s::json) given, LATERAL ({one}) one"  # noqa: S608
+        return sql, [param for param in composed.params if param != place]
 
     @cached_property
     def _composed(self) -> "Composed":
@@ -70,6 +103,7 @@ class Composed:
         self.model, own = info["model"], info["select_fields"]
         self.names = [compiler.select[position][0].target.attname for position in own]
         self.own = slice(own[0], own[-1] + 1)
+        self.key = own[self.names.index(self.model._meta.pk.attname)]
         self.populators = get_related_populators(info, compiler.select, connection.alias)
         first = min(compiler.annotation_col_map.values(), default=0)
         self.annotations = slice(first, first + len(compiler.annotation_col_map))
@@ -105,16 +139,40 @@ def insert(*instances: models.Model) -> None:
                 copy.write_row(row)
 
 
-def insert_where(instance: models.Model, condition: str, params: list[Any]) -> bool:
-    """Insert one row unless it is there already or the condition does not hold.
+def insert_where(instances: Sequence[One], condition: str) -> set[Any]:
+    """Insert rows of one table unless they are there already or the condition does not hold.
 
-    One statement, so it is a transaction of its own. `condition` is SQL from FROM on. Returns
-    whether the row was inserted by this call; if the connection broke after the commit, the row
-    is there and the answer is no.
+    `condition` is SQL that follows the rows, which it calls "new". Returns the keys of the rows
+    that this call has inserted. With PostgreSQL it is one statement, so it is a transaction of its
+    own; if the connection broke after the commit, the rows are there and no key is returned.
     """
-    table, names, marks = _places(type(instance))
-    sql = f"INSERT INTO {table} ({names}) SELECT {marks} {condition} ON CONFLICT DO NOTHING"
-    return bool(_run(_with_placeholders(sql), [*_values(instance), *params]).rowcount)
+    model = type(instances[0])
+    table, names, _marks = _places(model)
+    key = connection.ops.quote_name(model._meta.pk.column)
+    if connection.vendor == "sqlite":
+        sql = f"INSERT INTO {table} ({names}) SELECT new.* FROM ({_named(model)}) new {condition}"  # noqa: S608
+        done = [_run(f"{sql} ON CONFLICT DO NOTHING", _values(one)).rowcount for one in instances]
+        return {one.pk for one, count in zip(instances, done, strict=True) if count}
+    new = f"json_populate_recordset(NULL::{table}, %s) new"
+    columns = ", ".join(f"new.{name}" for name in names.split(", "))
+    sql = f"INSERT INTO {table} ({names}) SELECT {columns} FROM {new} {condition}"  # noqa: S608
+    ended = _run(f"{sql} ON CONFLICT DO NOTHING RETURNING {key}", [_as_json(instances)])
+    return {row[0] for row in ended.fetchall()}
+
+
+def _named(model: type[models.Model]) -> str:
+    """A row of placeholders with the names of the table's columns."""
+    quote = connection.ops.quote_name
+    return "SELECT " + ", ".join(f"? AS {quote(field.column)}" for field in _fields(model))
+
+
+def _as_json(instances: Sequence[models.Model]) -> str:
+    """Rows as one value, so that the driver need not adapt each field of each of them."""
+    rows = [
+        {field.column: getattr(instance, field.attname) for field in _fields(type(instance))}
+        for instance in instances
+    ]
+    return msgspec.json.encode(rows).decode()
 
 
 def _run(sql: str, params: list[Any]) -> Any:

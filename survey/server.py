@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 #: Connections that are open at once. More would wait unseen in the kernel, although each of them
 #: asks only every few seconds.
 CONNECTIONS = 50_000
-#: Requests that are worked on at once. With PostgreSQL each has a connection of its own. With
-#: SQLite they wait for the same commit, and the more they are, the more share it.
-THREADS = {"postgresql": 8, "sqlite": 32}
+#: Requests that are worked on at once. Responses wait for the same commit, and the more they are,
+#: the more share it. With PostgreSQL other requests have a connection a thread.
+THREADS = {"postgresql": 16, "sqlite": 32}
 
 #: Requests that run when the server is told to stop get so long to be answered.
 STOP_SECONDS = 60
@@ -43,9 +43,8 @@ def serve(host: str, port: int, workers: int = 1) -> None:
     check_workers(workers)
     check_database()
     check_port(host, port)
-    if connection.vendor == "sqlite":
-        settings.SHARED_COMMITS = True  # the serving process is a fork of this one
-        os.environ["SHARED_COMMITS"] = "true"  # or, where there is no fork, reads the settings anew
+    settings.SHARED_COMMITS = True  # the serving process is a fork of this one
+    os.environ["SHARED_COMMITS"] = "true"  # or, where there is no fork, reads the settings anew
     connection.close()  # the serving processes open their own
     allow_connections()
     server = Granian(

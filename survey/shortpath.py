@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
 
-from survey import committing, views, visits
+from survey import views, visits
 from survey.views.private import unknown_link
 
 HOT = re.compile(r"/p/([^/]+)/(trials|responses)")
@@ -45,13 +45,10 @@ def _found(token: str) -> bool:
 
 
 def _answer(request: HttpRequest, view: Callable[..., HttpResponse], token: str) -> HttpResponse:
-    """What the view says; a response is one job, so it comes after the commit."""
-    if request.method != "POST":
-        return view(request, token=token)
-    if not is_link(token):
+    """What the view says; the body of a POST is waited for only from who has a link."""
+    if request.method == "POST" and not is_link(token):
         return unknown_link(request)
-    _ = request.body  # waits for a slow sender now, and not while others wait for the commit
-    return committing.committed(lambda: view(request, token=token))
+    return view(request, token=token)
 
 
 def short_path(

@@ -3,10 +3,11 @@
 It knows the way of a participant only as far as reading needs; `survey.flow` decides and writes.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.core import signing
 from django.db.models import Count, F, QuerySet, Subquery
@@ -81,7 +82,6 @@ class Planned(NamedTuple):
 
 
 # The statements of the two endpoints that are asked most; see `survey.prepared`.
-_T = 2_000_000_001
 _PLAN = Planned._fields[1:12]
 _SHOWN = [f"{side}__{name}" for side in ("left", "right", "stimulus") for name in Picture._fields]
 _LONG = ("texts", "background", "conditions", "exclusion_rules", "analysis_plan", "recruitment")
@@ -96,19 +96,20 @@ def _participants() -> QuerySet[Participant]:
     return people.defer("version__canonical", *(f"study__{name}" for name in _LONG))
 
 
-def _with_trials(index_from: Any, index_to: Any, **which: Any) -> QuerySet[Participant]:
-    """A participant beside each of the trials within the bounds, in one statement."""
-    bounds = {"trials__index__gte": index_from, "trials__index__lte": index_to}
-    people = Participant.objects.filter(**which, **bounds).order_by("trials__index")
+def _near(trials: str) -> dict[str, F]:
+    """The columns of `Planned`, of the trials that a queryset joins by this name."""
     names = ("pk", *_PLAN, *_SHOWN, "answer__chain", "answer__answered_at")
-    columns = {f"trial__{name}": F(f"trials__{name}") for name in names}
-    return people.select_related("study", "version").only(*_NEEDED).annotate(**columns)
+    return {f"near__{name}": F(f"{trials}__{name}") for name in names}
 
 
-def _around() -> QuerySet[Participant]:
-    """One trial with those before it that tell when it was handed out, and the next ones."""
-    index = Subquery(Trial.objects.filter(pk=_T).order_by().values("index"))
-    return _with_trials(index - AHEAD, index + AHEAD, token=_LINK)
+def _around() -> QuerySet[Trial]:
+    """A trial with those before it that tell when it was handed out, and the next ones."""
+    first, last = F("index") - AHEAD, F("index") + AHEAD
+    near = {"participant__trials__index__gte": first, "participant__trials__index__lte": last}
+    trials = Trial.objects.filter(pk=_T, **near).order_by("participant__trials__index")
+    trials = trials.select_related("participant__study", "participant__version")
+    trials = trials.only("pk", *(f"participant__{name}" for name in _NEEDED))
+    return trials.annotate(**_near("participant__trials"))
 
 
 def _coming() -> QuerySet[Participant]:
@@ -116,13 +117,16 @@ def _coming() -> QuerySet[Participant]:
     answered = Response.objects.filter(trial__participant__token=_LINK).order_by()
     by_person = answered.values("trial__participant").annotate(done=Count("pk"))
     done = Coalesce(Subquery(by_person.values("done")), 0)
-    return _with_trials(done - 1, done + AHEAD - 1, token=_LINK)
+    near = {"trials__index__gte": done - 1, "trials__index__lte": done + AHEAD - 1}
+    people = Participant.objects.filter(token=_LINK, **near).order_by("trials__index")
+    people = people.select_related("study", "version").only(*_NEEDED)
+    return people.annotate(**_near("trials"))
 
 
-_LINK = "$link"  # stands for the token of a private link
+_LINK, _T = "$link", 2_000_000_001  # stand for the token of a private link, the key of a trial
 _PARTICIPANT = Prepared(lambda: _participants().filter(token=_LINK), [_LINK])
 _COMING = Prepared(_coming, [_LINK])
-_AROUND = Prepared(_around, [_LINK, _T])
+_AROUND = Prepared(_around, [_T])
 
 
 @dataclass(frozen=True)
@@ -155,31 +159,22 @@ def participant_of(token: str) -> Participant | None:
     return _PARTICIPANT.first(token)
 
 
-@dataclass(frozen=True)
-class Visit:
-    """A participant who answers a trial: who, which trial, and the trials around it."""
-
-    participant: Participant
-    pk: int | None = None  # of the trial; none where the token is forged
-    near: list[Planned] = field(default_factory=list)
-
-
-def visit(link: str, token: object) -> Visit | None:
-    """Who answers which trial: all that `record` needs. None where the link is not known.
+class Visit(NamedTuple):
+    """A participant who answers a trial, and the trials around it, this one among them.
 
     The participant comes with no more than the hot endpoints need.
     """
-    pk = _pk_of(token)
-    found = look(link, pk) if pk is not None else None
-    if found is None and (participant := participant_of(link)) is not None:
-        found = Visit(participant)
-    return found
+
+    participant: Participant
+    near: list[Planned]
 
 
-def look(link: str, pk: int) -> Visit | None:
-    """The visit as the database has it now; none where participant and trial are strangers."""
-    participant, rows = _AROUND.with_rows(link, pk)
-    return Visit(participant, pk, [Planned._make(row) for row in rows]) if participant else None
+def around(trials: Iterable[int]) -> dict[int, Visit]:
+    """The visits of trials by their keys, as the database has them now."""
+    return {
+        trial.pk: Visit(trial.participant, [Planned._make(row) for row in rows])
+        for trial, rows in _AROUND.groups_of(trials)
+    }
 
 
 def coming(link: str) -> tuple[Participant, Ahead] | None:
@@ -187,8 +182,8 @@ def coming(link: str) -> tuple[Participant, Ahead] | None:
 
     The first delivery of all is stamped.
     """
-    participant, rows = _COMING.with_rows(link)
-    participant = participant or participant_of(link)  # a plan may be empty
+    found = _COMING.groups(link)
+    participant, rows = found[0] if found else (participant_of(link), [])  # a plan may be empty
     if participant is None:
         return None
     near = [Planned._make(row) for row in rows]
@@ -222,8 +217,8 @@ def ahead_of(done: int, near: list[Planned]) -> Ahead:
     return Ahead(done, trials, bool(trials) and before != [trials[0].block])
 
 
-def _pk_of(token: object) -> int | None:
-    """The trial of a token; one that we would not make now may be made with a retired key."""
+def trial_of(token: object) -> int | None:
+    """The key of a token's trial; one that we would not make now may be made with a retired key."""
     text = str(token)
     try:
         pk = int(text.partition(":")[0])

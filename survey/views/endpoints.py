@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from survey import delivery, flow, visits
+from survey import committing, delivery, flow, visits
 from survey.views.errors import json_error
 from survey.views.private import language_of, unknown_link, urls_of
 
@@ -32,27 +32,30 @@ def trials(request: HttpRequest, token: str) -> HttpResponse:
 def responses(request: HttpRequest, token: str) -> HttpResponse:
     """Store one response; acknowledged only after the commit."""
     payload = _payload(request)
-    visit = visits.visit(token, payload and payload.get("token"))
-    if visit is None:
-        return unknown_link(request)
-    with language_of(request, visit.participant):
-        return _recorded(visit, payload)
-
-
-def _recorded(visit: visits.Visit, payload: dict[str, Any] | None) -> HttpResponse:
     if payload is None:
-        return json_error("bad_request", _("This answer could not be read."), 400)
+        unread = flow.FlowError("bad_request", _("This answer could not be read."), 400)
+        return _refused(request, token, unread)
     try:
-        recorded = flow.record(visit, payload)
+        recorded = committing.together(flow.record, flow.Sent(token, payload))
     except flow.FlowError as error:
-        return json_error(error.code, error.message, error.status)
-    participant = visit.participant
-    answer = {
-        "stored": True,
-        "replayed": recorded.replayed,
-        "feedback": delivery.feedback(participant, recorded),
-    }
-    return _json(answer | delivery.state(participant, urls_of(participant), recorded.ahead))
+        return _refused(request, token, error)
+    participant = recorded.participant
+    with language_of(request, participant):
+        answer = {
+            "stored": True,
+            "replayed": recorded.replayed,
+            "feedback": delivery.feedback(participant, recorded),
+        }
+        return _json(answer | delivery.state(participant, urls_of(participant), recorded.ahead))
+
+
+def _refused(request: HttpRequest, token: str, error: flow.FlowError) -> HttpResponse:
+    """Why a response was not stored, in the participant's language."""
+    participant = visits.participant_of(token)
+    if participant is None:
+        return unknown_link(request)
+    with language_of(request, participant):
+        return json_error(error.code, str(error.message), error.status)
 
 
 def _json(content: dict[str, Any]) -> HttpResponse:

@@ -25,7 +25,9 @@ from tests import factories
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite shares commits"),
+    pytest.mark.skipif(
+        connection.vendor != "sqlite", reason="only with SQLite all that writes shares commits"
+    ),
 ]
 
 
@@ -184,7 +186,7 @@ def test_responses_work_the_same_with_shared_commits(client):
 def test_the_whole_way_of_a_participant_waits_for_the_same_commits(client):
     """A lock of its own would make a request wait for the writer, and the writer for it."""
     study = factories.make_study()
-    with patch.object(committing._writer(), "_do", wraps=committing.Writer._do) as done:
+    with patch.object(committing, "Job", wraps=committing.Job) as done:
         participant = factories.enrol(study)
         visits.ahead(participant)  # the stamp of the first delivery
         limits.count_start("somebody")
@@ -196,7 +198,7 @@ def test_the_whole_way_of_a_participant_waits_for_the_same_commits(client):
 def test_looking_at_the_next_trials_waits_for_nobody_who_writes(client):
     participant = factories.enrol(factories.make_study())
     visits.ahead(participant)
-    with patch.object(committing._writer(), "_do", wraps=committing.Writer._do) as done:
+    with patch.object(committing, "Job", wraps=committing.Job) as done:
         visits.ahead(participant)
         client.get(reverse("trials", args=[participant.token]))
 
@@ -221,17 +223,3 @@ def test_the_server_may_hold_a_connection_for_everybody(monkeypatch):
         server.allow_connections()
 
     assert [call.args[0] for call in limit.call_args_list] == [4096, server.CONNECTIONS + 1000]
-
-
-def test_the_serving_process_shares_commits(settings, monkeypatch):
-    """It is forked from the one that reads the settings, so a variable set later is not enough."""
-    settings.SHARED_COMMITS = False
-    monkeypatch.setenv("SHARED_COMMITS", "")
-    seen = []
-    granian = Mock(serve=lambda: seen.append(settings.SHARED_COMMITS))
-    monkeypatch.setattr(server, "Granian", lambda *args, **kwargs: granian)
-    monkeypatch.setattr(server, "check_port", lambda host, port: None)
-
-    server.serve("127.0.0.1", 0)
-
-    assert seen == [True]
