@@ -82,8 +82,9 @@ def _choice(block: design.Block, value: object) -> str:
 def _confidence(block: design.Block, value: object) -> float | None:
     if not block.confidence_steps:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
-        return float(value) + 0.0  # SQLite knows no -0.0, and the seal would not fit
+    confidence = _measure(value, 1)
+    if confidence is not None:
+        return confidence
     raise AnswerError
 
 
@@ -97,5 +98,5 @@ def _reason(block: design.Block, value: object) -> str:
 
 def _measure(value: object, largest: float) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= largest:
-        return float(value) + 0.0  # see above
+        return float(value) + 0.0  # SQLite keeps no -0.0, and the seal would not fit
     return None

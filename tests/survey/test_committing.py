@@ -2,8 +2,8 @@
 
 import resource
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from unittest.mock import Mock, patch
 
 import pytest
@@ -22,6 +22,7 @@ from django.utils import translation
 from survey import committing, flow, limits, server, visits
 from survey.models import Generator
 from tests import factories
+from tests.survey.busy_writer import wait_together
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -73,25 +74,13 @@ def test_a_statement_that_is_refused_leaves_the_others_alone():
 
 def test_any_other_failure_is_told_to_everybody_in_the_commit():
     """A full disk may have rolled back what came before it, so nobody may be acknowledged."""
-    began, gate = threading.Event(), threading.Event()
-
-    def hold():
-        began.set()
-        return gate.wait()
 
     def full():
         raise OperationalError("database or disk is full")
 
-    with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(committing.committed, hold)
-        began.wait()  # the next two wait for the same commit
-        good = pool.submit(committing.committed, add("lost"))
-        bad = pool.submit(committing.committed, full)
-        wait_until(lambda: committing._writer().jobs.qsize() == 2)
-        gate.set()
+    asked = wait_together([partial(committing.committed, job) for job in (add("lost"), full)])
 
-    assert first.result()
-    assert [type(job.exception()) for job in (good, bad)] == [OperationalError] * 2
+    assert [type(job.exception()) for job in asked] == [OperationalError] * 2
     assert not Generator.objects.exists()
 
 
@@ -157,11 +146,6 @@ def test_a_writer_that_could_not_start_is_started_by_the_next_job(monkeypatch):
 def test_a_job_speaks_the_language_of_who_waits_for_it():
     with translation.override("ja"):
         assert committing.shared(translation.get_language)() == "ja"
-
-
-def wait_until(condition):
-    while not condition():
-        time.sleep(0.001)
 
 
 def test_the_result_waits_until_others_can_see_the_row():

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from unittest.mock import Mock, patch
 
 import pytest
@@ -13,6 +14,7 @@ from django.utils import translation
 from survey import committing, flow, integrity, prepared, server, visits
 from survey.models import Participant, Response
 from tests import factories
+from tests.survey.busy_writer import wait_together
 
 
 @pytest.fixture
@@ -173,22 +175,10 @@ def test_jobs_of_several_functions_keep_their_order():
     assert done == [("one", [0, 1]), ("other", [2]), ("one", [3])]
 
 
-def wait_until(condition):
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_all_that_wait_are_done_at_once_and_each_gets_its_own(sharing):
     """And an error that is not one argument's own is told to all of them."""
-    began, gate, seen = threading.Event(), threading.Event(), []
-
-    def hold(arguments):
-        began.set()
-        gate.wait(10)
-        return arguments
+    seen = []
 
     def double(numbers):
         seen.append(len(numbers))
@@ -197,14 +187,7 @@ def test_all_that_wait_are_done_at_once_and_each_gets_its_own(sharing):
         return [number * 2 if number else IntegrityError("none") for number in numbers]
 
     def wait_for(numbers):
-        began.clear()
-        gate.clear()
-        with ThreadPoolExecutor(8) as pool:
-            pool.submit(committing.together, hold, None)
-            assert began.wait(10)
-            asked = [pool.submit(committing.together, double, number) for number in numbers]
-            wait_until(lambda: committing._writer().jobs.qsize() == len(numbers))
-            gate.set()
+        asked = wait_together([partial(committing.together, double, one) for one in numbers])
         return [type(one.exception()) if one.exception() else one.result() for one in asked]
 
     assert wait_for([1, 0, 3]) == [2, IntegrityError, 6]
@@ -213,17 +196,21 @@ def test_all_that_wait_are_done_at_once_and_each_gets_its_own(sharing):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_job_that_asks_for_another_does_not_wait_for_itself(sharing):
+    def outer(arguments):
+        return [committing.together(lambda inner: inner, argument) for argument in arguments]
+
+    (asked,) = wait_together([partial(committing.together, outer, "done")])
+
+    assert asked.result() == "done"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_crowd_that_answers_through_the_server_is_stored_together_and_once_each(sharing, client):
     study = factories.make_study()
     people = [factories.enrol(study, number) for number in range(12)]
     payloads = [factories.payload(one) for one in people]
-    began, gate, sizes = threading.Event(), threading.Event(), []
-    record = flow.record
-
-    def hold(arguments):
-        began.set()
-        gate.wait(10)
-        return arguments
+    sizes, record = [], flow.record
 
     def counted(responses):
         sizes.append(len(responses))
@@ -236,13 +223,9 @@ def test_a_crowd_that_answers_through_the_server_is_stored_together_and_once_eac
         finally:
             connection.close()
 
-    with patch.object(flow, "record", counted), ThreadPoolExecutor(25) as pool:
-        pool.submit(committing.together, hold, None)
-        assert began.wait(10)
-        asked = [pool.submit(answer, number) for number in range(24)]
-        wait_until(lambda: committing._writer().jobs.qsize() == 24)
-        gate.set()
-        answers = [one.result(30) for one in asked]
+    with patch.object(flow, "record", counted):
+        asked = wait_together([partial(answer, number) for number in range(24)])
+    answers = [one.result() for one in asked]
 
     assert sizes[0] == 24
     assert all(one["stored"] for one in answers)
